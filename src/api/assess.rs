@@ -1,0 +1,276 @@
+//! SessionRiskService: deadline, permit, pipeline, reply.
+
+use super::convert;
+use super::doors::{Doors, Permit};
+use super::refusal::Refusal;
+use super::reply;
+use super::tenant::Caller;
+use super::wire::session_risk_service_server::SessionRiskService;
+use super::wire::{self, assessment_result};
+use crate::event::{EventTime, Rules, Violations, check_required_identifier, limits};
+use crate::pipeline::{Assessed, Failure, Submission, Update};
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+/// SessionRiskService over a pipeline.
+#[derive(Clone)]
+pub struct Assess {
+    doors: Arc<Doors>,
+}
+
+/// One event as a call carries it.
+struct Item {
+    event: Option<wire::SessionEvent>,
+    profile_update: i32,
+    model_id: String,
+}
+
+/// Results a stream may run ahead of its reader; beyond, HTTP/2 flow control holds the sender.
+const STREAM_RESULTS_AHEAD: usize = 256;
+
+impl Assess {
+    /// Serves over the shared doors.
+    pub fn new(doors: Arc<Doors>) -> Self {
+        Self { doors }
+    }
+
+    /// Scores one event up to, but not including, its durability.
+    fn score(&self, caller: Caller, item: Item) -> Result<Assessed, Refusal> {
+        let now = self.doors.now();
+        let rules = Rules {
+            now: Some(now),
+            secret_typing_allowed: caller.secret_typing_allowed,
+            tables: caller.tables,
+        };
+        let submission = checked(item, &rules)?;
+        Ok(self.doors.pipeline.assess(caller.tenant, &submission, now)?)
+    }
+}
+
+/// Waits until the verdict is on disk, then gives it its wire form.
+async fn reply(assessed: Assessed) -> Result<wire::Verdict, Refusal> {
+    let Assessed { verdict, replayed, durable } = assessed;
+    durable.await.map_err(Failure::Store)?;
+    Ok(reply::verdict(&verdict, replayed))
+}
+
+/// Checks one item into a submission: every violation of event and request at once.
+fn checked(item: Item, rules: &Rules) -> Result<Submission, Refusal> {
+    let mut violations = Violations::default();
+    let profile_update = convert::profile_update(item.profile_update, &mut violations);
+    let Some(message) = item.event else {
+        violations.add("event", "is required: send the event to score");
+        return Err(Refusal::Invalid(violations));
+    };
+    let content_hash = convert::content_hash(&message);
+    let event = convert::event(message).check("event", rules, &mut violations);
+    match (event, profile_update) {
+        (Some(event), Some(profile_update)) if violations.none() => {
+            Ok(Submission { event, content_hash, update: update(profile_update), model_id: item.model_id })
+        }
+        _ => Err(Refusal::Invalid(violations)),
+    }
+}
+
+/// What an event may teach. A tenant that says nothing learns what is trusted.
+pub fn update(profile_update: wire::ProfileUpdate) -> Update {
+    match profile_update {
+        wire::ProfileUpdate::Unspecified | wire::ProfileUpdate::IfTrusted => Update::IfTrusted,
+        wire::ProfileUpdate::Always => Update::Always,
+        wire::ProfileUpdate::Never => Update::Never,
+    }
+}
+
+fn result(event_id: String, outcome: Result<wire::Verdict, Refusal>) -> wire::AssessmentResult {
+    let outcome = match outcome {
+        Ok(verdict) => assessment_result::Outcome::Verdict(verdict),
+        Err(refusal) => assessment_result::Outcome::Error(refusal.status()),
+    };
+    wire::AssessmentResult { event_id, outcome: Some(outcome) }
+}
+
+fn event_id(event: Option<&wire::SessionEvent>) -> String {
+    event.map(|event| event.event_id.clone()).unwrap_or_default()
+}
+
+fn event_time(event: &wire::SessionEvent) -> (i64, i32) {
+    event.event_time.as_ref().map_or((i64::MIN, 0), |time| (time.seconds, time.nanos))
+}
+
+#[tonic::async_trait]
+impl SessionRiskService for Assess {
+    async fn assess_session(
+        &self,
+        request: Request<wire::AssessSessionRequest>,
+    ) -> Result<Response<wire::AssessSessionResponse>, Status> {
+        let (caller, _permit) = self.doors.enter(request.metadata())?;
+        let wire::AssessSessionRequest { event, profile_update, model_id } = request.into_inner();
+        let outcome = async { reply(self.score(caller, Item { event, profile_update, model_id })?).await }.await;
+        self.doors.counts.count(&outcome);
+        Ok(Response::new(wire::AssessSessionResponse { verdict: Some(outcome?) }))
+    }
+
+    async fn batch_assess_sessions(
+        &self,
+        request: Request<wire::BatchAssessSessionsRequest>,
+    ) -> Result<Response<wire::BatchAssessSessionsResponse>, Status> {
+        let (caller, _permit) = self.doors.enter(request.metadata())?;
+        let wire::BatchAssessSessionsRequest { events, profile_update, model_id } = request.into_inner();
+        if events.len() > limits::BATCH_EVENTS_MAX {
+            return Err({
+                let (limit, actual) = (limits::BATCH_EVENTS_MAX, events.len());
+                Refusal::TooManyItems { field: "events", limit, actual }.into()
+            });
+        }
+        let mut violations = Violations::default();
+        if events.is_empty() {
+            violations.add("events", "is empty: send the events to score");
+        }
+        convert::profile_update(profile_update, &mut violations);
+        if !violations.none() {
+            return Err(Refusal::Invalid(violations).into());
+        }
+        // A worker's events are scored in time order; sorting all of them does that and keeps equal times in order.
+        let mut order: Vec<(usize, wire::SessionEvent)> = events.into_iter().enumerate().collect();
+        order.sort_by_key(|(index, event)| (event_time(event), *index));
+        let mut scored = Vec::with_capacity(order.len());
+        for (done, (index, event)) in order.into_iter().enumerate() {
+            let id = event.event_id.clone();
+            let item = Item { event: Some(event), profile_update, model_id: model_id.clone() };
+            scored.push((index, id, self.score(caller, item)));
+            if done % YIELD_EVERY == YIELD_EVERY - 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+        scored.sort_by_key(|(index, _, _)| *index);
+        let mut results = Vec::with_capacity(scored.len());
+        for (_, id, outcome) in scored {
+            let outcome = match outcome {
+                Ok(assessed) => reply(assessed).await,
+                Err(refusal) => Err(refusal),
+            };
+            self.doors.counts.count(&outcome);
+            results.push(result(id, outcome));
+        }
+        Ok(Response::new(wire::BatchAssessSessionsResponse { results }))
+    }
+
+    type StreamAssessSessionsStream =
+        Pin<Box<dyn Stream<Item = Result<wire::StreamAssessSessionsResponse, Status>> + Send>>;
+
+    async fn stream_assess_sessions(
+        &self,
+        request: Request<Streaming<wire::StreamAssessSessionsRequest>>,
+    ) -> Result<Response<Self::StreamAssessSessionsStream>, Status> {
+        let (caller, permit) = self.doors.enter(request.metadata())?;
+        let (scored, written) = mpsc::channel(STREAM_RESULTS_AHEAD);
+        let (sender, receiver) = mpsc::channel(STREAM_RESULTS_AHEAD);
+        tokio::spawn(self.clone().read_stream(caller, request.into_inner(), scored));
+        tokio::spawn(self.clone().write_stream(written, sender, permit));
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    type MonitorSessionStream = Pin<Box<dyn Stream<Item = Result<wire::MonitorSessionResponse, Status>> + Send>>;
+
+    async fn monitor_session(
+        &self,
+        _: Request<Streaming<wire::MonitorSessionRequest>>,
+    ) -> Result<Response<Self::MonitorSessionStream>, Status> {
+        Err(Refusal::Unimplemented { method: "MonitorSession" }.into())
+    }
+
+    async fn get_verdict(
+        &self,
+        request: Request<wire::GetVerdictRequest>,
+    ) -> Result<Response<wire::GetVerdictResponse>, Status> {
+        let (caller, _permit) = self.doors.enter(request.metadata())?;
+        let event_id = request.into_inner().event_id;
+        require("event_id", &event_id)?;
+        let kept = self.doors.pipeline.store().verdict(caller.tenant, &event_id).map_err(Failure::Store);
+        let Some(verdict) = kept.map_err(Refusal::from)? else {
+            return Err(Refusal::NotFound { resource: "verdict", name: event_id }.into());
+        };
+        Ok(Response::new(wire::GetVerdictResponse { verdict: Some(reply::verdict(&verdict, false)) }))
+    }
+
+    async fn issue_nonce(
+        &self,
+        _: Request<wire::IssueNonceRequest>,
+    ) -> Result<Response<wire::IssueNonceResponse>, Status> {
+        Err(Refusal::Unimplemented { method: "IssueNonce" }.into())
+    }
+}
+
+/// Events of a batch scored before other calls get their turn: about half a millisecond of work.
+const YIELD_EVERY: usize = 20;
+
+type StreamItem = (String, Result<Assessed, Refusal>);
+
+impl Assess {
+    /// Scores what arrives until the caller ends the stream, goes away, or the service drains.
+    async fn read_stream(
+        self,
+        caller: Caller,
+        mut requests: Streaming<wire::StreamAssessSessionsRequest>,
+        scored: mpsc::Sender<StreamItem>,
+    ) {
+        let mut draining = self.doors.draining();
+        loop {
+            let message = tokio::select! {
+                message = requests.message() => message,
+                _ = draining.wait_for(|draining| *draining) => return,
+            };
+            // A broken stream ends like a closed one: what was scored is answered, the rest was never received.
+            let Ok(Some(wire::StreamAssessSessionsRequest { event, profile_update })) = message else { return };
+            let id = event_id(event.as_ref());
+            let outcome = self.score(caller, Item { event, profile_update, model_id: String::new() });
+            if scored.send((id, outcome)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Answers in order of scoring, each once it is on disk.
+    async fn write_stream(
+        self,
+        mut scored: mpsc::Receiver<StreamItem>,
+        results: mpsc::Sender<Result<wire::StreamAssessSessionsResponse, Status>>,
+        permit: Permit,
+    ) {
+        while let Some((id, outcome)) = scored.recv().await {
+            let outcome = match outcome {
+                Ok(assessed) => reply(assessed).await,
+                Err(refusal) => Err(refusal),
+            };
+            self.doors.counts.count(&outcome);
+            let result = Some(result(id, outcome));
+            if results.send(Ok(wire::StreamAssessSessionsResponse { result })).await.is_err() {
+                break;
+            }
+        }
+        drop(permit);
+    }
+}
+
+/// Refuses an empty or malformed identifier that stands alone in a request.
+pub fn require(field: &str, value: &str) -> Result<(), Refusal> {
+    let mut violations = Violations::default();
+    check_required_identifier(&mut violations, field, value);
+    if violations.none() { Ok(()) } else { Err(Refusal::Invalid(violations)) }
+}
+
+/// A result line of `elsewhere score`.
+pub fn answer(event_id: String, outcome: Result<Assessed, Refusal>) -> wire::AssessmentResult {
+    result(event_id, outcome.map(|assessed| reply::verdict(&assessed.verdict, assessed.replayed)))
+}
+
+/// An instant of the system's clock.
+#[expect(clippy::disallowed_methods, reason = "the wire is the door through which the time of day comes in")]
+pub fn system_now() -> EventTime {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    EventTime(i64::try_from(since.as_micros()).unwrap_or(limits::EVENT_TIME_MICROS_MAX))
+}

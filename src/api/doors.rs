@@ -1,0 +1,100 @@
+//! What every service shares: the pipeline, who may call, how many at once, and the counts that must add up.
+
+use super::refusal::Refusal;
+use super::tenant::{Caller, Callers};
+use super::wire;
+use crate::event::EventTime;
+use crate::pipeline::Pipeline;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tonic::Status;
+use tonic::metadata::MetadataMap;
+
+/// What every service shares.
+pub struct Doors {
+    /// Steps two to six.
+    pub pipeline: Pipeline,
+    /// What was answered.
+    pub counts: Counts,
+    /// How long an unseen worker is kept, microseconds.
+    pub worker_retention_micros: i64,
+    callers: Callers,
+    permits: Arc<Semaphore>,
+    draining: watch::Receiver<bool>,
+    clock: fn() -> EventTime,
+}
+
+/// The right to use the service for one call; given back when dropped.
+pub type Permit = OwnedSemaphorePermit;
+
+/// Sessions received and what became of them: `received = verdicts + refusals` once all calls are answered.
+#[derive(Debug, Default)]
+pub struct Counts {
+    verdicts: AtomicU64,
+    refusals: AtomicU64,
+}
+
+impl Counts {
+    /// Counts one session's outcome.
+    pub fn count(&self, outcome: &Result<wire::Verdict, Refusal>) {
+        let counter = if outcome.is_ok() { &self.verdicts } else { &self.refusals };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Verdicts and refusals so far.
+    pub fn so_far(&self) -> (u64, u64) {
+        (self.verdicts.load(Ordering::Relaxed), self.refusals.load(Ordering::Relaxed))
+    }
+}
+
+/// How long a caller that was shed is asked to wait: a few logins' worth of work.
+const RETRY_AFTER: Duration = Duration::from_millis(50);
+
+impl Doors {
+    /// Opens the doors over a pipeline. `draining` turns true when no new call may enter.
+    pub fn new(
+        pipeline: Pipeline,
+        callers: Callers,
+        in_flight_max: usize,
+        worker_retention_micros: i64,
+        draining: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            pipeline,
+            counts: Counts::default(),
+            worker_retention_micros,
+            callers,
+            permits: Arc::new(Semaphore::new(in_flight_max.min(Semaphore::MAX_PERMITS))),
+            draining,
+            clock: super::assess::system_now,
+        }
+    }
+
+    /// Now, by the service's clock.
+    pub fn now(&self) -> EventTime {
+        (self.clock)()
+    }
+
+    /// Turns true when the service drains.
+    pub fn draining(&self) -> watch::Receiver<bool> {
+        self.draining.clone()
+    }
+
+    /// Lets a call in: who it is, and the permit it holds while it runs.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` while draining, `UNAUTHENTICATED` without a known credential, `RESOURCE_EXHAUSTED` when too many
+    /// calls are in flight.
+    pub fn enter(&self, metadata: &MetadataMap) -> Result<(Caller, Permit), Status> {
+        if *self.draining.borrow() {
+            return Err(Refusal::Unavailable { description: "is draining".into(), retry_after: RETRY_AFTER }.into());
+        }
+        let caller = self.callers.identify(metadata)?;
+        match Arc::clone(&self.permits).try_acquire_owned() {
+            Ok(permit) => Ok((caller, permit)),
+            Err(_) => Err(Refusal::Overloaded { retry_after: RETRY_AFTER }.into()),
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The wire: the only room that knows prost, tonic and status codes.
+//!
+//! Everything a caller may send arrives here and leaves as a domain type; everything a caller reads is put into its wire
+//! form here. It may not look into `evidence`: what a verdict says, `risk` has said.
+//!
+//! Worked example: `AssessSession` with a good login passes `doors` (tenant, permit), `convert` (columns moved),
+//! `event` (checked), `pipeline` (scored), the store's ticket (on disk) and `reply` (wire form); with a bad one it ends
+//! in `refusal`, which names every field at once.
+
+pub mod assess;
+pub mod convert;
+pub mod doors;
+pub mod json_line;
+mod later;
+mod model;
+mod profile;
+pub mod refusal;
+mod reply;
+pub mod server;
+mod standing;
+pub mod tenant;
+pub mod wire;

@@ -1,0 +1,31 @@
+//! The other door: subcommands, each a thin file over the same pipeline.
+
+pub mod input;
+pub mod score;
+pub mod serve;
+pub mod summary;
+
+use clap::{Parser, Subcommand};
+
+/// Says, with reasons that can be checked by hand, whether the person at the keyboard is where and who the worker
+/// claims to be.
+#[derive(Debug, Parser)]
+#[command(name = "elsewhere", version, about, max_term_width = 100, propagate_version = true)]
+#[command(after_help = "Start here:\n  \
+    elsewhere score examples/company.ndjson.gz --summary   who was flagged, when and why\n  \
+    elsewhere serve                                        the gRPC service on 127.0.0.1:50061\n\n\
+    Advice is advice: a flag is a reason for a person to look, never a judgement.")]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Answer gRPC calls of identity providers and pipelines.
+    Serve(serve::ServeArguments),
+    /// Score events from files or standard input, one JSON request per line, one JSON result per line.
+    Score(score::ScoreArguments),
+}

@@ -1,0 +1,103 @@
+//! Every limit of the service, named, with its reason. Over a limit is an answer, not a slow server.
+
+/// Longest identifier, in bytes. The contract's figure; long enough for any UUID or URN.
+pub const IDENTIFIER_BYTES_MAX: usize = 128;
+/// Longest keyed hash accepted as a token, in bytes: SHA-512 in full.
+pub const TOKEN_BYTES_MAX: usize = 64;
+/// Shortest keyed hash accepted as a token, in bytes. The contract truncates to 16 at the least.
+pub const TOKEN_BYTES_MIN: usize = 16;
+/// Longest short text (zone names, user agents, fingerprints, program names), in bytes.
+pub const TEXT_BYTES_MAX: usize = 128;
+/// How far ahead of the service's clock an event may be dated, in microseconds: five minutes of clock error.
+pub const FUTURE_MICROS_MAX: i64 = 5 * 60 * 1_000_000;
+/// Latest instant accepted, in microseconds since 1970: the end of year 9999, where RFC 3339 ends.
+pub const EVENT_TIME_MICROS_MAX: i64 = 253_402_300_799_999_999;
+/// Longest active span of one event, in microseconds: a day, since one event is one stretch of work.
+pub const ACTIVE_SPAN_MICROS_MAX: i64 = 24 * 3_600 * 1_000_000;
+
+/// Most presses in one typing sample: over an hour of fast typing.
+pub const PRESSES_MAX: usize = 10_000;
+/// Longest press-to-press interval, in microseconds. The contract's figure.
+pub const PRESS_INTERVAL_MICROS_MAX: u32 = 10_000_000;
+/// Longest dwell, in microseconds. The contract's figure.
+pub const DWELL_MICROS_MAX: u32 = 2_000_000;
+/// Coarsest clock accepted, in microseconds. Coarser than a second says nothing about a hand.
+pub const TIMER_RESOLUTION_MICROS_MAX: u32 = 1_000_000;
+/// Most counted-not-sent things (drops, insertions, compositions) in one sample.
+pub const COUNT_MAX: u32 = 1_000_000;
+
+/// Fewest presses behind a cadence table: fewer would let its counts spell. The contract's figure.
+pub const TABLE_PRESSES_MIN: u32 = 200;
+/// Most presses behind a cadence table.
+pub const TABLE_PRESSES_MAX: u32 = 10_000_000;
+/// Most keys in a cadence table. The contract's figure.
+pub const TABLE_KEYS_MAX: usize = 32;
+/// Most digraphs in a cadence table. The contract's figure.
+pub const TABLE_DIGRAPHS_MAX: usize = 512;
+/// Step to which table times are rounded down on receipt, in microseconds, so that nothing finer is kept.
+pub const TABLE_TIME_STEP_MICROS: u32 = 500;
+
+/// Most moves in one pointer sample: twenty seconds of a 1000 Hz mouse in motion.
+pub const MOVES_MAX: usize = 20_000;
+/// Longest gap between moves, in microseconds: an hour.
+pub const MOVE_INTERVAL_MICROS_MAX: u32 = 2_147_000_000;
+/// Largest movement in one event, in pixels either way.
+pub const MOVE_DELTA_MAX: i32 = 1_000_000;
+
+/// Most prompts in one challenge.
+pub const PROMPTS_MAX: usize = 64;
+/// Longest reaction taken for an answer, in microseconds: a minute.
+pub const REACTION_MICROS_MAX: u32 = 60_000_000;
+/// Fastest display refresh believed, in thousandths of hertz.
+pub const REFRESH_RATE_MILLIHERTZ_MAX: u32 = 1_000_000;
+
+/// Most event delays in one remote-input sample.
+pub const EVENT_DELAYS_MAX: usize = 10_000;
+/// Largest event delay either way, in microseconds: clocks may differ by minutes.
+pub const EVENT_DELAY_MICROS_MAX: i32 = 2_147_000_000;
+/// Most key-repeat intervals in one sample.
+pub const KEY_REPEATS_MAX: usize = 10_000;
+/// Most remote-control programs named. The contract's figure.
+pub const PROGRAMS_MAX: usize = 16;
+/// Most stalls named. The contract's figure.
+pub const STALLS_MAX: usize = 16;
+/// Most natural loops and corrections. The contract's figure.
+pub const LOOPS_MAX: usize = 64;
+
+/// Most round trips in one column of a network sample.
+pub const ROUND_TRIPS_MAX: usize = 256;
+/// Longest round trip, in microseconds: a minute; beyond it the connection is gone.
+pub const ROUND_TRIP_MICROS_MAX: u32 = 60_000_000;
+/// Most anchors. The contract's figure.
+pub const ANCHORS_MAX: usize = 16;
+/// Most round trips per anchor. The contract's figure.
+pub const ANCHOR_ROUND_TRIPS_MAX: usize = 16;
+/// Most site tokens. The contract's figure.
+pub const SITE_TOKENS_MAX: usize = 4;
+/// Largest radius of a place, in kilometres: half the circumference of the Earth.
+pub const PLACE_RADIUS_KM_MAX: u32 = 20_038;
+
+/// Most peripherals. The contract's figure.
+pub const PERIPHERALS_MAX: usize = 32;
+/// Most displays believed.
+pub const DISPLAYS_MAX: u32 = 64;
+
+/// Most events in one batch. The contract's figure.
+pub const BATCH_EVENTS_MAX: usize = 1000;
+/// Violations listed in one error; further ones are counted in `violation_count` only.
+pub const VIOLATIONS_MAX: usize = 256;
+/// How long replies are kept for idempotency at the least, in microseconds: 24 hours. The contract's figure.
+pub const REPLY_RETENTION_MICROS: i64 = 24 * 3_600 * 1_000_000;
+/// Largest gRPC message taken, in bytes: a batch of 1000 rich logins with room to spare.
+pub const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Longest NDJSON line taken, in bytes.
+pub const LINE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Most entries per page of a listing. The contract's figure.
+pub const PAGE_SIZE_MAX: u32 = 1000;
+/// Entries per page when none are asked for. The contract's figure.
+pub const PAGE_SIZE_DEFAULT: u32 = 50;
+
+/// Workers remembered per token. A token on more workers than this is a crowd (a campus, a carrier), not a site.
+pub const WORKERS_PER_TOKEN_MAX: usize = 64;
+/// Tokens remembered per worker and kind; the oldest goes first.
+pub const TOKENS_PER_WORKER_MAX: usize = 8;

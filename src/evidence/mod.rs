@@ -1,0 +1,174 @@
+//! The features room: pure functions from samples and profiles to measurements and findings.
+//!
+//! Shared by serving and training, so that there is one road to a feature. May import `event` only. It reads no
+//! clock, draws no random number, does no I/O and **never sees a worker id**: [`crate::event::Samples`] carries none,
+//! so two people with equal samples get equal measurements.
+//!
+//! Every family has the same furniture: `observe` (one session's samples to measurements), `profile` (what is kept
+//! of them), `compare` (measurements against profile and claim to features and a coverage).
+
+pub mod crowd;
+pub mod feature;
+pub mod network;
+pub mod quantile;
+pub mod remote_input;
+pub mod telemetry;
+pub mod timezone;
+pub mod typing;
+
+use crate::event::{EventTime, Samples};
+use crate::evidence::feature::{Coverage, Family, Features};
+use serde::{Deserialize, Serialize};
+
+/// Fitted constants of every family, stored in `models/<id>/model.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Parameters {
+    /// Where, by the sun.
+    pub timezone: timezone::Parameters,
+    /// Who, by the hand.
+    pub typing: typing::Parameters,
+    /// How, by the speed of light.
+    pub remote_input: remote_input::Parameters,
+    /// Where, by the path.
+    pub network: network::Parameters,
+    /// With whom.
+    pub crowd: crowd::Parameters,
+    /// Whether the samples can be trusted.
+    pub telemetry: telemetry::Parameters,
+}
+
+impl Parameters {
+    /// Says what is wrong with the constants, if anything, with the family's name before it.
+    ///
+    /// # Errors
+    /// The first family whose constants cannot be used.
+    pub fn check(&self) -> Result<(), String> {
+        let checked = [
+            (Family::Timezone, self.timezone.check()),
+            (Family::Typing, self.typing.check()),
+            (Family::RemoteInput, self.remote_input.check()),
+            (Family::Network, self.network.check()),
+            (Family::Crowd, self.crowd.check()),
+            (Family::Telemetry, self.telemetry.check()),
+        ];
+        for (family, result) in checked {
+            result.map_err(|cause| format!("{}: {cause}", family.name()))?;
+        }
+        Ok(())
+    }
+}
+
+/// One session's measurements, by family.
+#[derive(Debug, Clone)]
+pub struct Observations {
+    /// When the session was.
+    pub time: EventTime,
+    /// Clock and rhythm.
+    pub timezone: timezone::Observation,
+    /// Typing.
+    pub typing: typing::Observation,
+    /// Input path.
+    pub remote_input: remote_input::Observation,
+    /// Network path.
+    pub network: network::Observation,
+    /// Tokens.
+    pub crowd: crowd::Observation,
+    /// Digests.
+    pub telemetry: telemetry::Observation,
+}
+
+/// Measures one session, alone.
+pub fn observe(samples: &Samples) -> Observations {
+    Observations {
+        time: samples.time,
+        timezone: timezone::observe(samples),
+        typing: typing::observe(samples),
+        remote_input: remote_input::observe(samples),
+        network: network::observe(samples),
+        crowd: crowd::observe(samples),
+        telemetry: telemetry::observe(samples),
+    }
+}
+
+/// What is kept of a worker, by family.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Profiles {
+    /// Clock and rhythm.
+    pub timezone: timezone::Profile,
+    /// Typing.
+    pub typing: typing::Profile,
+    /// Input path.
+    pub remote_input: remote_input::Profile,
+    /// Network path.
+    pub network: network::Profile,
+    /// Claim.
+    pub crowd: crowd::Profile,
+    /// Digests and silence.
+    pub telemetry: telemetry::Profile,
+}
+
+impl Profiles {
+    /// Share of remembered session starts by hour of the week, Monday 00:00 UTC first; all 0 without any.
+    pub fn activity_by_hour(&self) -> [f32; 168] {
+        timezone::activity_by_hour(&self.timezone)
+    }
+}
+
+/// What an event may teach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Teaching {
+    /// Each family learns what it would itself accept; rhythm and silence always.
+    IfTrusted,
+    /// Every family learns.
+    Always,
+}
+
+impl Profiles {
+    /// Learns one session, after it was compared. Returns whether any gated family learned.
+    pub fn learn(
+        &mut self,
+        seen: &Observations,
+        features: &Features,
+        parameters: &Parameters,
+        teaching: Teaching,
+    ) -> bool {
+        let always = teaching == Teaching::Always;
+        let mut learned = false;
+        self.timezone.learn(&seen.timezone, &parameters.timezone, seen.time);
+        if always || typing::accepts(&seen.typing, features, &self.typing, &parameters.typing) {
+            self.typing.learn(&seen.typing, &parameters.typing, seen.time);
+            learned = true;
+        }
+        if always || remote_input::accepts(&seen.remote_input, features, &self.remote_input, &parameters.remote_input) {
+            self.remote_input.learn(&seen.remote_input, &parameters.remote_input, seen.time);
+            learned = true;
+        }
+        if always || network::accepts(&seen.network, features, &self.network, &parameters.network) {
+            self.network.learn(&seen.network, &parameters.network, seen.time);
+            learned = true;
+        }
+        self.crowd.learn(&seen.crowd, &parameters.crowd, seen.time);
+        self.telemetry.learn(&seen.telemetry, &parameters.telemetry, seen.time);
+        learned
+    }
+}
+
+/// Compares a session with what is known of the worker. The one road to a feature, for serving and training alike.
+pub fn compare(
+    seen: &Observations,
+    samples: &Samples,
+    known: &Profiles,
+    neighbours: &[crowd::Neighbour],
+    parameters: &Parameters,
+    features: &mut Features,
+) -> [Coverage; Family::COUNT] {
+    let claim = samples.claim.as_ref();
+    [
+        timezone::compare(&seen.timezone, &known.timezone, claim, &parameters.timezone, features),
+        typing::compare(&seen.typing, &known.typing, claim, &parameters.typing, features),
+        remote_input::compare(&seen.remote_input, &known.remote_input, claim, &parameters.remote_input, features),
+        network::compare(&seen.network, &known.network, claim, &parameters.network, features),
+        crowd::compare(&seen.crowd, &known.crowd, claim, neighbours, &parameters.crowd, features),
+        telemetry::compare(&seen.telemetry, &known.telemetry, seen.time, &parameters.telemetry, features),
+    ]
+}

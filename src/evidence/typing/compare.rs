@@ -1,0 +1,132 @@
+//! Typing against a worker's past: findings, and the measurements behind them.
+
+use super::Parameters;
+use super::observe::{Centre, Observation, Unfit};
+use super::phrase::YOUNG_COUNT;
+use super::profile::Profile;
+use crate::event::Claim;
+use crate::evidence::feature::{Baseline, Coverage, CoverageStatus, FeatureId, Features};
+
+/// Deviation in worker spreads shown as the upper end of the expected range. A display bound set by hand, not measured.
+const OWN_DISTANCE_P95: f64 = 1.7;
+/// Dwell shown as ordinary, microseconds. A display bound set by hand, not measured.
+const DWELL_MICROS_RANGE: (f64, f64) = (60_000.0, 160_000.0);
+/// Press interval shown as ordinary, microseconds. A display bound set by hand, not measured.
+const PRESS_INTERVAL_MICROS_RANGE: (f64, f64) = (100_000.0, 500_000.0);
+
+/// Compares typing with the worker's past.
+///
+/// `typing.phrase` and `typing.table` say who types and need a past; `typing.synthetic` needs none. Declared assistive
+/// technology silences all three: its timing is not a hand's.
+pub fn compare(
+    observation: &Observation,
+    profile: &Profile,
+    claim: Option<&Claim>,
+    parameters: &Parameters,
+    features: &mut Features,
+) -> Coverage {
+    if observation.press_count == 0 && observation.table.is_none() {
+        return Coverage::ABSENT;
+    }
+    let table_presses = observation.table.as_ref().map_or(0, |table| table.press_count);
+    let sample_count = observation.press_count.max(table_presses);
+    measure(observation, features);
+    if claim.is_some_and(|claim| claim.assistive_technology) {
+        return Coverage { status: CoverageStatus::Abstained, sample_count };
+    }
+    if let Some(score) = observation.machine.as_ref().and_then(|machine| parameters.synthetic.score(machine)) {
+        features.set(FeatureId::TypingSyntheticLogOdds, score);
+    }
+    let phrase = compare_phrase(observation, profile, parameters, features);
+    let table = compare_table(observation, profile, parameters, features);
+    // The part that was heard best speaks for the family.
+    let rank = |status: CoverageStatus| match status {
+        CoverageStatus::Used => 0,
+        CoverageStatus::NoHistory => 1,
+        CoverageStatus::TooShort => 2,
+        CoverageStatus::Abstained => 3,
+        _ => 4,
+    };
+    let status = if rank(table) < rank(phrase) { table } else { phrase };
+    Coverage { status, sample_count }
+}
+
+fn measure(observation: &Observation, features: &mut Features) {
+    let mut centre = |centre: Option<Centre>, median: FeatureId, spread: FeatureId, range: (f64, f64)| {
+        if let Some(centre) = centre {
+            features.set_beside(median, centre.median_micros, Some(range.0), Some(range.1), Baseline::Population);
+            features.set(spread, centre.spread_micros);
+        }
+    };
+    centre(observation.dwell, FeatureId::TypingDwellMedianMicros, FeatureId::TypingDwellSpreadMicros, DWELL_MICROS_RANGE);
+    centre(
+        observation.press_interval,
+        FeatureId::TypingPressIntervalMedianMicros,
+        FeatureId::TypingPressIntervalSpreadMicros,
+        PRESS_INTERVAL_MICROS_RANGE,
+    );
+    if let Some(rate) = observation.rollover_rate {
+        features.set(FeatureId::TypingRolloverRate, rate);
+    }
+}
+
+fn compare_phrase(observation: &Observation, profile: &Profile, parameters: &Parameters, features: &mut Features) -> CoverageStatus {
+    let phrase = match &observation.phrase {
+        None => return CoverageStatus::Absent,
+        Some(Err(Unfit::TooShort)) => return CoverageStatus::TooShort,
+        Some(Err(Unfit::NotPhrase | Unfit::NotTyped)) => return CoverageStatus::Abstained,
+        Some(Ok(phrase)) => phrase,
+    };
+    let Some(known) = profile.phrase(phrase) else {
+        // Another number of presses under a known name is a slip or a changed phrase: missing, not different.
+        let changed = profile.names_phrase(phrase.key);
+        return if changed { CoverageStatus::Abstained } else { CoverageStatus::NoHistory };
+    };
+    let Some(score) = known.score(phrase, &parameters.phrase) else { return CoverageStatus::NoHistory };
+    features.set(FeatureId::TypingPhraseLogOdds, parameters.phrase.calibrated(&score));
+    features.set_beside(FeatureId::TypingPhraseDistance, score.distance, None, Some(OWN_DISTANCE_P95), Baseline::Worker);
+    features.set(FeatureId::TypingPhraseEnrolledCount, f64::from(score.enrolled_count));
+    let (dwell, press_interval) = known.summary();
+    for (seen, past, feature) in [
+        (observation.dwell, dwell, FeatureId::TypingDwellMedianMicros),
+        (observation.press_interval, press_interval, FeatureId::TypingPressIntervalMedianMicros),
+    ] {
+        if let (Some(seen), Some((median, spread))) = (seen, past) {
+            // 90 % of logins: 1.645 standard deviations either way.
+            let reach = 1.645 * spread;
+            let low = (median - reach).max(0.0);
+            features.set_beside(feature, seen.median_micros, Some(low), Some(median + reach), Baseline::Worker);
+        }
+    }
+    CoverageStatus::Used
+}
+
+fn compare_table(observation: &Observation, profile: &Profile, parameters: &Parameters, features: &mut Features) -> CoverageStatus {
+    let Some(table) = &observation.table else { return CoverageStatus::Absent };
+    let Some(known) = profile.table() else { return CoverageStatus::NoHistory };
+    let Some(score) = known.score(table, &parameters.table) else { return CoverageStatus::NoHistory };
+    features.set(FeatureId::TypingTableLogOdds, parameters.table.calibrated(&score));
+    features.set(FeatureId::TypingTableFeatureCount, f64::from(score.row_count));
+    features.set(FeatureId::TypingTableEnrolledPresses, f64::from(known.press_count));
+    CoverageStatus::Used
+}
+
+/// Whether this family would itself accept the event, so that the profile may learn from it.
+///
+/// The first logins are accepted with reserve: all but what is wildly different. A machine's typing teaches nothing.
+pub fn accepts(observation: &Observation, features: &Features, profile: &Profile, parameters: &Parameters) -> bool {
+    if features.get(FeatureId::TypingSyntheticLogOdds).is_some_and(|score| score > 0.0) {
+        return false;
+    }
+    if let Some(score) = features.get(FeatureId::TypingPhraseLogOdds) {
+        let count = match &observation.phrase {
+            Some(Ok(phrase)) => profile.phrase(phrase).map_or(0, |known| known.count),
+            _ => 0,
+        };
+        let gate = if count < YOUNG_COUNT { parameters.phrase.gate_young } else { parameters.phrase.gate };
+        if score > gate {
+            return false;
+        }
+    }
+    features.get(FeatureId::TypingTableLogOdds).is_none_or(|score| score <= parameters.table.gate)
+}

@@ -1,0 +1,44 @@
+//! Typing: who is at the keyboard, by the rhythm of fixed phrases and of tables of free typing.
+//!
+//! May import `event`, `feature` and `quantile`. It never sees a text, a key (beyond the table's opted-in letters) or
+//! a worker id.
+//!
+//! Worked example. A worker's third dwell has a recent mean of 84 ms; today it is 96 ms. In the logarithms that are
+//! compared that is ln((96 + 20) / (84 + 20)) = .109. At a predicted spread of .09 this is 1.21 spreads. Such
+//! deviations enter one Student-t ratio per time; the sum over all times, by the root of their number, is calibrated.
+
+pub mod compare;
+pub mod observe;
+pub mod phrase;
+pub mod profile;
+pub mod synthetic;
+pub mod table;
+
+pub use compare::{accepts, compare};
+pub use observe::{Observation, observe};
+pub use profile::Profile;
+
+use serde::{Deserialize, Serialize};
+
+/// What training fits for this family.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Parameters {
+    /// Fixed phrases.
+    pub phrase: phrase::PhraseParameters,
+    /// Cadence tables.
+    pub table: table::TableParameters,
+    /// Machine-made typing.
+    pub synthetic: synthetic::SyntheticParameters,
+}
+
+impl Parameters {
+    /// Checks that every number is finite, every length is as the code expects and every spread is positive.
+    ///
+    /// # Errors
+    /// Names the first number that is not.
+    pub fn check(&self) -> Result<(), String> {
+        self.phrase.check()?;
+        self.table.check()?;
+        self.synthetic.check()
+    }
+}

@@ -1,0 +1,458 @@
+//! Fixed phrases: a Student-t likelihood ratio per position against a background that needs no sample of the phrase.
+//!
+//! Position *j* of a phrase gives a dwell and, from the second press on, a press interval, both as ln(time + shift).
+//! What a stranger would type there is not known for this phrase. It is expected around the mean of all people for the
+//! key classes, drawn towards this worker's own mean: where the worker is slow the phrase is probably hard, and it is
+//! hard for strangers too.
+
+use crate::event::{KeyClass, TypingSample};
+use serde::{Deserialize, Serialize};
+
+/// Fewest presses lined up by position: under them a login says next to nothing of a hand.
+pub const PHRASE_PRESSES_MIN: usize = 4;
+/// Most presses lined up; the rest of a longer phrase is left out. The budget per login and per worker is for 40.
+pub const PHRASE_PRESSES_MAX: usize = 48;
+/// Added to dwells before the logarithm, microseconds: half a short dwell, so that a clock's step under it is no event.
+const DWELL_SHIFT_MICROS: f64 = 20_000.0;
+/// Added to press intervals before the logarithm, microseconds: rolled-over keys differ by chance, not in proportion.
+const PRESS_INTERVAL_SHIFT_MICROS: f64 = 30_000.0;
+/// Degrees of freedom of a worker's own times: one slip in eleven presses must not refuse a login.
+const WORKER_FREEDOM: f64 = 4.0;
+/// Degrees of freedom of a stranger's times.
+const BACKGROUND_FREEDOM: f64 = 8.0;
+/// Deviation, in worker spreads, beyond which a position counts no more in the robust distance.
+const DISTANCE_CLIP: f64 = 5.0;
+/// Deviation, in worker spreads, beyond which a learned time is pulled in (Huber's kappa).
+const LEARN_CLIP: f64 = 2.0;
+/// Weight of a new login in a settled mean: about the ten most recent logins count.
+const MEAN_RATE: f64 = 0.15;
+/// Weight of a new login in a settled variance.
+const VARIANCE_RATE: f64 = 0.05;
+/// Logins' worth of trust in the population's within-person variance.
+const VARIANCE_PRIOR_COUNT: f64 = 8.0;
+
+/// One login's phrase.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PhraseObservation {
+    /// Which phrase: the identifier folded by FNV-1a; never the identifier.
+    pub key: u64,
+    /// Presses of the whole phrase; another count is another phrase, or a correction.
+    pub press_count: u16,
+    /// Times at positions: all dwells, then all press intervals.
+    pub times: Vec<PhraseTime>,
+}
+
+/// One time of a phrase.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PhraseTime {
+    /// ln((time + shift) / 1 us); absent when the release was not seen.
+    pub log_time: Option<f64>,
+    /// Variance of `log_time` that the clock alone makes.
+    pub clock_variance: f64,
+    /// Which prior: see [`prior_index`].
+    pub prior: u8,
+}
+
+/// Number of priors: a dwell per class, then a press interval per pair of classes.
+pub const PRIOR_COUNT: usize = KeyClass::COUNT + KeyClass::COUNT * KeyClass::COUNT;
+
+/// Index of a dwell's prior (`first` absent) or a press interval's.
+pub fn prior_index(first: Option<KeyClass>, second: KeyClass) -> usize {
+    match first {
+        None => second as usize,
+        Some(first) => KeyClass::COUNT + first as usize * KeyClass::COUNT + second as usize,
+    }
+}
+
+/// The natural logarithm in which dwells are compared.
+pub fn log_dwell(micros: f64) -> f64 {
+    (micros + DWELL_SHIFT_MICROS).ln()
+}
+
+/// The natural logarithm in which press intervals are compared.
+pub fn log_press_interval(micros: f64) -> f64 {
+    (micros + PRESS_INTERVAL_SHIFT_MICROS).ln()
+}
+
+impl PhraseObservation {
+    /// Lines up a phrase; absent under [`PHRASE_PRESSES_MIN`] presses.
+    pub fn of(typing: &TypingSample) -> Option<Self> {
+        let presses = typing.press_interval_micros.len();
+        if presses < PHRASE_PRESSES_MIN {
+            return None;
+        }
+        let kept = presses.min(PHRASE_PRESSES_MAX);
+        let class = |index: usize| typing.key_classes.get(index).copied().unwrap_or(KeyClass::Withheld);
+        // A time is the difference of two stamps, each uniform within a step: variance 2 * step^2 / 12.
+        let step = f64::from(typing.timer_resolution_micros);
+        let stamp_variance = step * step / 6.0;
+        let time = |micros: u32, shift: f64, seen: bool, prior: usize| {
+            let shifted = f64::from(micros) + shift;
+            PhraseTime {
+                log_time: seen.then(|| shifted.ln()),
+                clock_variance: stamp_variance / (shifted * shifted),
+                prior: prior as u8,
+            }
+        };
+        let mut times = Vec::with_capacity(2 * kept - 1);
+        for index in 0..kept {
+            let dwell = typing.dwell_micros[index];
+            times.push(time(dwell, DWELL_SHIFT_MICROS, dwell > 0, prior_index(None, class(index))));
+        }
+        for index in 1..kept {
+            let interval = typing.press_interval_micros[index];
+            times.push(time(interval, PRESS_INTERVAL_SHIFT_MICROS, true, prior_index(Some(class(index - 1)), class(index))));
+        }
+        Some(Self { key: fold(&typing.phrase_id), press_count: presses.min(usize::from(u16::MAX)) as u16, times })
+    }
+}
+
+/// FNV-1a, 64 bits: tells a worker's few phrases apart, and is not meant to resist anybody.
+fn fold(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+/// What all people are like at a position of given classes, in ln(time + shift).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Prior {
+    /// Mean over people and keys.
+    pub centre: f64,
+    /// Share of a worker's deviation from `centre` that a stranger shares, \[0, 1\]: the phrase's own difficulty.
+    pub carry: f64,
+    /// Standard deviation of a stranger's time around the carried centre.
+    pub background_spread: f64,
+    /// Standard deviation of one person's times at one position of a practised phrase.
+    pub within_spread: f64,
+}
+
+/// Fitted numbers of phrases.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PhraseParameters {
+    /// By [`prior_index`].
+    pub priors: Vec<Prior>,
+    /// Weights of [`PhraseScore::inputs`] in the calibrated log-likelihood ratio; the last is the intercept.
+    pub calibration: Vec<f64>,
+    /// Log-likelihood ratio above which a login would be refused at 1 % FMR: nothing is learned from it.
+    pub gate: f64,
+    /// The same while fewer than [`YOUNG_COUNT`] logins were learned: refuses only what is wildly different.
+    pub gate_young: f64,
+}
+
+/// Logins learned with reserve before the gate of a settled profile holds.
+pub const YOUNG_COUNT: u16 = 10;
+
+/// What is kept of one phrase.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PhraseProfile {
+    /// Which phrase.
+    pub key: u64,
+    /// Its presses.
+    pub press_count: u16,
+    /// Logins learned, saturating.
+    pub count: u16,
+    /// Day of the last login learned, since 1970.
+    pub day: u32,
+    /// Recent mean per time in steps of [`MEAN_STEP`] from [`MEAN_ORIGIN`]; [`NEVER_SEEN`] where none was seen.
+    means: Vec<i16>,
+    /// Recent standard deviation of ln time, in steps of [`SPREAD_STEP`].
+    spreads: Vec<u16>,
+}
+
+/// Logins after which a profile is not thrown away for one login of another length.
+const SLIP_COUNT_MIN: u16 = 5;
+/// Days after which an unused phrase gives way to one of the same name and another length.
+const SLIP_DAYS_MAX: u32 = 14;
+
+/// Step of a stored mean, in ln: a thousandth of the time.
+const MEAN_STEP: f64 = 1.0 / 1024.0;
+/// Origin of stored means: ln of 100 ms, about which times lie, so that most take two bytes.
+const MEAN_ORIGIN: f64 = 11.512_925_464_970_229;
+/// Step of a stored spread, in ln: fine enough that the slow rate of learning is not lost in rounding, and two bytes
+/// hold every spread under 1.
+const SPREAD_STEP: f64 = 1.0 / 16_384.0;
+/// Marks a time never seen.
+const NEVER_SEEN: i16 = i16::MIN;
+
+fn stored_mean(mean: f64) -> i16 {
+    ((mean - MEAN_ORIGIN) / MEAN_STEP).round().clamp(-32_000.0, 32_000.0) as i16
+}
+
+fn stored_spread(variance: f64) -> u16 {
+    (variance.max(0.0).sqrt() / SPREAD_STEP).round().clamp(1.0, 16_383.0) as u16
+}
+
+/// A login compared with a worker's phrase, before calibration.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PhraseScore {
+    /// Sum over times of ln t(worker) - ln t(background): positive = this worker.
+    pub log_ratio: f64,
+    /// Mean deviation in worker spreads, clipped.
+    pub distance: f64,
+    /// Times compared.
+    pub time_count: u32,
+    /// Logins behind the profile.
+    pub enrolled_count: u32,
+}
+
+impl PhraseScore {
+    /// Number of inputs of the calibration, intercept left out.
+    pub const INPUT_COUNT: usize = 4;
+
+    /// Inputs of the calibration: the ratio by the root of its number of times, since times of one hand go together,
+    /// and the root itself; both again as thinned by a young profile.
+    pub fn inputs(&self) -> [f64; Self::INPUT_COUNT] {
+        let root = f64::from(self.time_count.max(1)).sqrt();
+        let ratio = -self.log_ratio / root;
+        let young = 1.0 / (1.0 + f64::from(self.enrolled_count));
+        [ratio, root, young * ratio, young * root]
+    }
+}
+
+impl PhraseProfile {
+    /// A profile that has learned nothing yet of this phrase.
+    pub fn new(observation: &PhraseObservation) -> Self {
+        let length = observation.times.len();
+        Self {
+            key: observation.key,
+            press_count: observation.press_count,
+            count: 0,
+            day: 0,
+            means: vec![NEVER_SEEN; length],
+            spreads: vec![0; length],
+        }
+    }
+
+    /// Whether the observation can be lined up with this profile.
+    pub fn lines_up(&self, observation: &PhraseObservation) -> bool {
+        self.key == observation.key && self.press_count == observation.press_count && self.means.len() == observation.times.len()
+    }
+
+    /// Presses lined up by position.
+    pub fn kept_presses(&self) -> usize {
+        self.means.len().div_ceil(2)
+    }
+
+    /// Whether this profile outlives a login with another number of presses: it is well learned and in use.
+    pub fn outlives_slip(&self, day: u32) -> bool {
+        self.count >= SLIP_COUNT_MIN && day.saturating_sub(self.day) <= SLIP_DAYS_MAX
+    }
+
+    /// Geometric mean over positions and spread from login to login, of dwell and of press interval, microseconds; each absent when never seen.
+    #[expect(clippy::type_complexity, reason = "two pairs of one kind")]
+    pub fn summary(&self) -> (Option<(f64, f64)>, Option<(f64, f64)>) {
+        let presses = self.kept_presses();
+        let of = |range: std::ops::Range<usize>, shift: f64| {
+            let (mut sum, mut variance, mut count) = (0.0, 0.0, 0u32);
+            for index in range {
+                if let Some(mean) = self.mean(index) {
+                    sum += mean;
+                    variance += self.own_variance(index);
+                    count += 1;
+                }
+            }
+            if count == 0 {
+                return None;
+            }
+            let shifted = (sum / f64::from(count)).exp();
+            Some(((shifted - shift).max(0.0), shifted * (variance / f64::from(count)).sqrt()))
+        };
+        (of(0..presses, DWELL_SHIFT_MICROS), of(presses..self.means.len(), PRESS_INTERVAL_SHIFT_MICROS))
+    }
+
+    fn mean(&self, index: usize) -> Option<f64> {
+        let stored = self.means[index];
+        (stored != NEVER_SEEN).then(|| MEAN_ORIGIN + f64::from(stored) * MEAN_STEP)
+    }
+
+    fn own_variance(&self, index: usize) -> f64 {
+        let spread = f64::from(self.spreads[index]) * SPREAD_STEP;
+        spread * spread
+    }
+
+    /// Recent variance, drawn towards the population's while few logins were learned.
+    fn variance(&self, index: usize, prior: &Prior, clock_variance: f64) -> f64 {
+        let own = self.own_variance(index);
+        let population = prior.within_spread * prior.within_spread + clock_variance;
+        let trusted = f64::from(self.count.saturating_sub(1)).min(1.0 / VARIANCE_RATE);
+        (trusted * own + VARIANCE_PRIOR_COUNT * population) / (trusted + VARIANCE_PRIOR_COUNT)
+    }
+
+    /// Learns one login with `weight` in \[0, 1\] of a full one.
+    pub fn learn(&mut self, observation: &PhraseObservation, parameters: &PhraseParameters, day: u32, weight: f64) {
+        if !self.lines_up(observation) {
+            return;
+        }
+        let count = f64::from(self.count);
+        let mean_rate = weight * MEAN_RATE.max(1.0 / (count + 1.0));
+        // The first login sets the mean and says nothing of the variance.
+        let variance_rate = weight * VARIANCE_RATE.max(1.0 / count.max(1.0));
+        for (index, time) in observation.times.iter().enumerate() {
+            let Some(log_time) = time.log_time else { continue };
+            let prior = &parameters.priors[usize::from(time.prior)];
+            let Some(mean) = self.mean(index) else {
+                self.means[index] = stored_mean(log_time);
+                self.spreads[index] = stored_spread(prior.within_spread * prior.within_spread + time.clock_variance);
+                continue;
+            };
+            let variance = self.variance(index, prior, time.clock_variance);
+            let limit = LEARN_CLIP * (variance * (1.0 + 1.0 / count.max(1.0))).sqrt();
+            let deviation = (log_time - mean).clamp(-limit, limit);
+            let own = self.own_variance(index);
+            self.means[index] = stored_mean(mean + mean_rate * deviation);
+            self.spreads[index] = stored_spread(own + variance_rate * (deviation * deviation - own));
+        }
+        self.count = self.count.saturating_add(1);
+        self.day = self.day.max(day);
+    }
+
+    /// Compares a login with what was learned; absent when nothing was, or nothing lines up.
+    pub fn score(&self, observation: &PhraseObservation, parameters: &PhraseParameters) -> Option<PhraseScore> {
+        if self.count == 0 || !self.lines_up(observation) {
+            return None;
+        }
+        let enrolled = f64::from(self.count).min(1.0 / MEAN_RATE);
+        let (mut log_ratio, mut distance, mut time_count) = (0.0, 0.0, 0u32);
+        let (mut widths, mut worker_tails, mut stranger_tails) = (1.0, 1.0, 1.0);
+        for (index, time) in observation.times.iter().enumerate() {
+            let (Some(log_time), Some(mean)) = (time.log_time, self.mean(index)) else { continue };
+            let prior = &parameters.priors[usize::from(time.prior)];
+            let variance = self.variance(index, prior, time.clock_variance);
+            let predicted = variance * (1.0 + 1.0 / enrolled);
+            let own = (log_time - mean) / predicted.sqrt();
+            let stranger_mean = prior.centre + prior.carry * (mean - prior.centre);
+            let stranger_variance = prior.background_spread * prior.background_spread + time.clock_variance;
+            let strange_square = (log_time - stranger_mean) * (log_time - stranger_mean) / stranger_variance;
+            // Sums of logarithms are taken as logarithms of products: a login may have 95 times, and 8 us.
+            let worker_tail = 1.0 + own * own / WORKER_FREEDOM;
+            let stranger_tail = 1.0 + strange_square / BACKGROUND_FREEDOM;
+            widths *= stranger_variance / predicted;
+            worker_tails *= worker_tail;
+            stranger_tails *= stranger_tail;
+            if time_count % 8 == 7 {
+                log_ratio += ratio_of_products(widths, worker_tails, stranger_tails);
+                (widths, worker_tails, stranger_tails) = (1.0, 1.0, 1.0);
+            }
+            distance += own.abs().min(DISTANCE_CLIP);
+            time_count += 1;
+        }
+        log_ratio += ratio_of_products(widths, worker_tails, stranger_tails);
+        log_ratio += f64::from(time_count) * (WORKER_LOG_NORM - BACKGROUND_LOG_NORM);
+        (time_count > 0).then(|| PhraseScore {
+            log_ratio,
+            distance: distance / f64::from(time_count),
+            time_count,
+            enrolled_count: u32::from(self.count),
+        })
+    }
+}
+
+/// ln of the ratio of two products of Student-t densities, constants left out. At most 8 factors each: times are
+/// limited to 10 s and spreads to 1e-4 and more, so no product overflows.
+fn ratio_of_products(widths: f64, worker_tails: f64, stranger_tails: f64) -> f64 {
+    0.5 * widths.ln() - (WORKER_FREEDOM + 1.0) / 2.0 * worker_tails.ln()
+        + (BACKGROUND_FREEDOM + 1.0) / 2.0 * stranger_tails.ln()
+}
+
+/// ln of the Student-t density's constant at 4 degrees of freedom: ln(Γ(2.5) / (Γ(2) √(4π))).
+const WORKER_LOG_NORM: f64 = -0.980_829_253_011_725_7;
+/// The same at 8: ln(Γ(4.5) / (Γ(4) √(8π))).
+const BACKGROUND_LOG_NORM: f64 = -0.950_108_612_150_230_7;
+
+impl PhraseParameters {
+    /// Checks lengths, finiteness and positive spreads.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.priors.len() != PRIOR_COUNT {
+            return Err(format!("typing.phrase.priors has {} entries: {PRIOR_COUNT} are expected", self.priors.len()));
+        }
+        if self.calibration.len() != PhraseScore::INPUT_COUNT + 1 {
+            return Err(format!("typing.phrase.calibration has {} entries", self.calibration.len()));
+        }
+        let numbers = self.calibration.iter().chain([&self.gate, &self.gate_young]);
+        if !numbers.into_iter().all(|number| number.is_finite()) {
+            return Err("typing.phrase.calibration or a gate is not finite".into());
+        }
+        for (index, prior) in self.priors.iter().enumerate() {
+            let spreads = [prior.background_spread, prior.within_spread];
+            let sound = prior.centre.is_finite()
+                && (0.0..=1.0).contains(&prior.carry)
+                && spreads.iter().all(|spread| spread.is_finite() && *spread > 0.0);
+            if !sound {
+                return Err(format!("typing.phrase.priors[{index}] is out of range"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The calibrated log-likelihood ratio, nats: positive = not this worker.
+    pub fn calibrated(&self, score: &PhraseScore) -> f64 {
+        let inputs = score.inputs();
+        let weighted: f64 = inputs.iter().zip(&self.calibration).map(|(input, weight)| input * weight).sum();
+        weighted + self.calibration.get(PhraseScore::INPUT_COUNT).copied().unwrap_or(0.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameters() -> PhraseParameters {
+        let prior = Prior { centre: 11.6, carry: 0.5, background_spread: 0.4, within_spread: 0.15 };
+        PhraseParameters { priors: vec![prior; PRIOR_COUNT], calibration: vec![1.0, 0.0, 0.0, 0.0, 0.0], gate: 0.0, gate_young: 1.0 }
+    }
+
+    fn login(offset: f64) -> PhraseObservation {
+        let times = (0..21)
+            .map(|index| PhraseTime { log_time: Some(11.6 + 0.02 * f64::from(index) + offset), clock_variance: 0.0, prior: 1 })
+            .collect();
+        PhraseObservation { key: 1, press_count: 11, times }
+    }
+
+    fn learned(count: usize) -> PhraseProfile {
+        let mut profile = PhraseProfile::new(&login(0.0));
+        (0..count).for_each(|index| profile.learn(&login(if index % 2 == 0 { 0.05 } else { -0.05 }), &parameters(), 0, 1.0));
+        profile
+    }
+
+    #[test]
+    fn the_same_hand_scores_below_another() {
+        for count in [3, 5, 10, 200] {
+            let score = |offset: f64| learned(count).score(&login(offset), &parameters()).map(|score| parameters().calibrated(&score));
+            assert!(score(0.02) < Some(0.0), "{count} logins");
+            assert!(score(0.8) > Some(0.0), "{count} logins");
+        }
+    }
+
+    #[test]
+    fn one_login_says_less_than_ten() {
+        let score = |count| learned(count).score(&login(0.0), &parameters()).map_or(0.0, |score| score.log_ratio);
+        assert!(score(1) < score(10));
+        assert!(learned(0).score(&login(0.0), &parameters()).is_none());
+    }
+
+    #[test]
+    fn another_number_of_presses_is_missing_not_different() {
+        let mut other = login(0.0);
+        other.press_count = 12;
+        assert!(learned(10).score(&other, &parameters()).is_none());
+    }
+
+    #[test]
+    fn a_single_wild_time_moves_the_mean_by_the_clip_at_most() {
+        let mut profile = learned(100);
+        let before = profile.means[0];
+        let mut wild = login(0.0);
+        wild.times[0].log_time = Some(16.0);
+        profile.learn(&wild, &parameters(), 0, 1.0);
+        // Rate .15, at most 2 spreads of at most .15 * sqrt(1.01) = .3015: .0452, 46.3 steps of 1/1024.
+        let moved = profile.means[0] - before;
+        assert!((1..=47).contains(&moved), "{moved} steps");
+    }
+
+    #[test]
+    fn equal_times_at_an_equal_spread_cancel_but_for_the_constants() {
+        // One product of 8 equal factors 2, 3, 5: .5 * 8 ln 2 - 2.5 * 8 ln 3 + 4.5 * 8 ln 5.
+        let expected = 4.0 * 2f64.ln() - 20.0 * 3f64.ln() + 36.0 * 5f64.ln();
+        let found = ratio_of_products(2f64.powi(8), 3f64.powi(8), 5f64.powi(8));
+        assert!((found - expected).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,167 @@
+//! How things are written down: keys that sort by tenant, values that name their format before anything else.
+//!
+//! The database under it checks every block and journal entry against a checksum, so none is added here.
+
+use super::neighbours::Held;
+use super::replies::Reply;
+use super::tombstones::Stone;
+use super::{Kept, Record, StoreError};
+use crate::event::EventTime;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::sync::Arc;
+
+/// Version of what this room adds around records and verdicts. Written first in every value and in the store itself.
+pub(super) const FORMAT: u8 = 1;
+
+// Identifiers hold no zero byte (the event room sees to it), so zero ends them.
+const END: u8 = 0;
+
+/// Key of a worker, or of an event id.
+pub(super) fn name_key(tenant: u32, name: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(4 + name.len());
+    key.extend_from_slice(&tenant.to_be_bytes());
+    key.extend_from_slice(name.as_bytes());
+    key
+}
+
+/// Start of the keys of all replies of one worker.
+pub(super) fn replies_of_worker_prefix(tenant: u32, worker: &str) -> Vec<u8> {
+    let mut key = name_key(tenant, worker);
+    key.push(END);
+    key
+}
+
+/// Key that says: this reply is this worker's, entered at this time.
+pub(super) fn reply_of_worker_key(tenant: u32, worker: &str, clock: EventTime, event_id: &str) -> Vec<u8> {
+    let mut key = replies_of_worker_prefix(tenant, worker);
+    key.reserve_exact(8 + event_id.len());
+    key.extend_from_slice(&clock.0.to_be_bytes());
+    key.extend_from_slice(event_id.as_bytes());
+    key
+}
+
+/// Key of a tombstone.
+pub(super) fn stone_key(tenant: u32, stone: &Stone) -> Vec<u8> {
+    [&tenant.to_be_bytes()[..], stone].concat()
+}
+
+/// Tenant and the rest of any key.
+pub(super) fn split_key(key: &[u8]) -> Option<(u32, &[u8])> {
+    let (tenant, rest) = key.split_first_chunk::<4>()?;
+    Some((u32::from_be_bytes(*tenant), rest))
+}
+
+/// Clock and event id of a [`reply_of_worker_key`].
+pub(super) fn split_reply_of_worker_key(key: &[u8]) -> Option<(u32, EventTime, &str)> {
+    let (tenant, rest) = split_key(key)?;
+    let end = rest.iter().position(|byte| *byte == END)?;
+    let (clock, event_id) = rest.get(end + 1..)?.split_first_chunk::<8>()?;
+    Some((tenant, EventTime(i64::from_be_bytes(*clock)), std::str::from_utf8(event_id).ok()?))
+}
+
+#[derive(Serialize)]
+struct WorkerOut<'a, R> {
+    record: &'a R,
+    held: &'a [Held],
+}
+
+#[derive(Deserialize)]
+struct WorkerIn<R> {
+    record: R,
+    held: Vec<Held>,
+}
+
+/// Writes down a worker.
+pub(super) fn encode_worker<R: Record>(record: &R, held: &[Held]) -> Result<Vec<u8>, StoreError> {
+    encode(R::FORMAT, &WorkerOut { record, held })
+}
+
+/// Reads a worker.
+pub(super) fn decode_worker<R: Record>(worker: &str, bytes: &[u8]) -> Result<(R, Vec<Held>), StoreError> {
+    let what = || format!("the record of worker `{worker}`");
+    let read: WorkerIn<R> = decode(R::FORMAT, bytes, &what)?;
+    Ok((read.record, read.held))
+}
+
+#[derive(Serialize)]
+struct ReplyOut<'a, V> {
+    content_hash: [u8; 32],
+    worker: &'a str,
+    assess_time: EventTime,
+    clock: EventTime,
+    verdict: &'a V,
+}
+
+#[derive(Deserialize)]
+struct ReplyIn<V> {
+    content_hash: [u8; 32],
+    worker: String,
+    assess_time: EventTime,
+    clock: EventTime,
+    verdict: V,
+}
+
+/// Writes down a reply.
+pub(super) fn encode_reply<V: Kept>(reply: &Reply<V>) -> Result<Vec<u8>, StoreError> {
+    let Reply { content_hash, assess_time, clock, .. } = *reply;
+    // INVARIANT: only scored events are written.
+    let unscored = || StoreError::Unwritable { cause: "a verdict was to be written before it was given".into() };
+    let verdict = reply.verdict.as_deref().ok_or_else(unscored)?;
+    encode(V::FORMAT, &ReplyOut { content_hash, worker: &reply.worker, assess_time, clock, verdict })
+}
+
+/// Reads a reply.
+pub(super) fn decode_reply<V: Kept>(event_id: &str, bytes: &[u8]) -> Result<Reply<V>, StoreError> {
+    let read: ReplyIn<V> = decode(V::FORMAT, bytes, &|| format!("the verdict on event `{event_id}`"))?;
+    Ok(Reply {
+        content_hash: read.content_hash,
+        worker: read.worker.into(),
+        assess_time: read.assess_time,
+        clock: read.clock,
+        verdict: Some(Arc::new(read.verdict)),
+    })
+}
+
+fn encode(format: u8, value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    postcard::to_extend(value, vec![FORMAT, format])
+        .map_err(|error| StoreError::Unwritable { cause: error.to_string().into() })
+}
+
+fn decode<T: DeserializeOwned>(format: u8, bytes: &[u8], what: &dyn Fn() -> String) -> Result<T, StoreError> {
+    let damaged = |cause: String| StoreError::Damaged { what: what(), cause };
+    let [ours, theirs, body @ ..] = bytes else {
+        return Err(damaged("it is cut off".into()));
+    };
+    for (found, expected) in [(*ours, FORMAT), (*theirs, format)] {
+        if found != expected {
+            return Err(StoreError::UnknownFormat { what: what(), found, expected });
+        }
+    }
+    let (value, rest) = postcard::take_from_bytes(body).map_err(|error| damaged(error.to_string()))?;
+    if rest.is_empty() { Ok(value) } else { Err(damaged(format!("{} bytes too many", rest.len()))) }
+}
+
+/// Key of a tenant's number.
+pub(super) fn tenant_key(name: &str) -> Vec<u8> {
+    [TENANT_PREFIX, name.as_bytes()].concat()
+}
+
+/// What the keys of tenants begin with.
+pub(super) const TENANT_PREFIX: &[u8] = b"tenant/";
+
+/// Writes down when a worker was erased.
+pub(super) fn encode_erasure(time: EventTime) -> Vec<u8> {
+    [&[FORMAT][..], &time.0.to_be_bytes()].concat()
+}
+
+/// Reads when a worker was erased.
+pub(super) fn decode_erasure(bytes: &[u8]) -> Result<EventTime, StoreError> {
+    let what = || "an erasure".to_string();
+    let damaged = |cause: &str| StoreError::Damaged { what: what(), cause: cause.into() };
+    let (found, time) = bytes.split_first().ok_or_else(|| damaged("it is cut off"))?;
+    if *found != FORMAT {
+        return Err(StoreError::UnknownFormat { what: what(), found: *found, expected: FORMAT });
+    }
+    let time: [u8; 8] = time.try_into().map_err(|_| damaged("its length is wrong"))?;
+    Ok(EventTime(i64::from_be_bytes(time)))
+}

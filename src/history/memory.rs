@@ -1,0 +1,526 @@
+//! The sharded map: all that is kept, in memory, with or without a disk behind it.
+//!
+//! A worker's shard stays locked while its event is scored, so events of one worker come one after another, and what
+//! is handed to the disk is handed over in the same order.
+
+use super::format;
+use super::journal::{Released, Shelf, Write};
+use super::neighbours::{Held, Neighbourhood, Neighbours, count_links};
+use super::replies::{Found, Replies, Reply};
+use super::tombstones::{Secret, Tombstones};
+use super::{Answer, Arrival, Clock, Config, Durable, Expired, Forgotten, Kept, Record, SHARDS, Store, StoreError};
+use super::{TenantId, Visit, lock};
+use crate::event::{EventTime, Token};
+use std::collections::hash_map::RandomState;
+use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// Replies kept per worker to events that were already older than the retention when they came. Time says nothing
+/// about how long to keep these, so their number does: input in reverse order must not grow memory.
+const LATE_REPLIES_MAX: usize = 16;
+
+/// What a disk does for the map. Implemented by `durable`.
+pub(super) trait Backing<V>: Send + Sync {
+    /// Why nothing can be written any more, if so.
+    fn failure(&self) -> Result<(), StoreError>;
+    /// Queues writes; may wait for room.
+    fn submit(&self, writes: Vec<Write>, released: Released) -> Durable;
+    /// Queues writes without waiting for room.
+    fn submit_at_once(&self, writes: Vec<Write>) -> Durable;
+    /// Resolves when everything queued is persisted.
+    fn barrier(&self) -> Durable;
+    /// A persisted reply.
+    fn find_reply(&self, tenant: u32, event_id: &str) -> Result<Option<Reply<V>>, StoreError>;
+    /// Shows the clock and event id of every persisted reply of a worker, or of all workers.
+    fn replies_of(
+        &self,
+        tenant: u32,
+        worker: Option<&str>,
+        visit: &mut dyn FnMut(ReplyName<'_>),
+    ) -> Result<(), StoreError>;
+}
+
+/// How a persisted reply is found from its worker.
+pub(super) struct ReplyName<'a> {
+    /// Where this very entry stands.
+    pub(super) key: &'a [u8],
+    pub(super) clock: EventTime,
+    pub(super) event_id: &'a str,
+}
+
+/// One worker.
+pub(super) struct Entry<R> {
+    worker: Arc<str>,
+    record: Option<Box<R>>,
+    held: Vec<Held>,
+    ledger: Option<Box<Ledger>>,
+}
+
+/// The replies given to one worker, while they live in memory.
+#[derive(Default)]
+struct Ledger {
+    /// The worker's own clock: the latest event, or the service's clock.
+    latest: EventTime,
+    /// In order of `worker_clock`.
+    answered: VecDeque<Answered>,
+    /// Those to late events, in order of entry.
+    late: VecDeque<Answered>,
+}
+
+struct Answered {
+    /// What the worker's own clock showed.
+    worker_clock: EventTime,
+    /// What the tenant's clock showed.
+    clock: EventTime,
+    event_id: Arc<str>,
+}
+
+impl Ledger {
+    /// Notes a reply and forgets those that the worker's own clock has left behind.
+    fn enter<V>(
+        &mut self,
+        replies: &Replies<V>,
+        time: EventTime,
+        clock: EventTime,
+        event_id: Arc<str>,
+        retention: i64,
+    ) {
+        self.latest = self.latest.max(time);
+        for answered in [&mut self.answered, &mut self.late] {
+            while answered.front().is_some_and(|front| self.latest.micros_since(front.worker_clock) > retention) {
+                drop_front(answered, replies);
+            }
+        }
+        let entry = Answered { worker_clock: self.latest, clock, event_id };
+        if self.latest.micros_since(time) <= retention {
+            self.answered.push_back(entry);
+            return;
+        }
+        self.late.push_back(entry);
+        if self.late.len() > LATE_REPLIES_MAX {
+            drop_front(&mut self.late, replies);
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Answered> {
+        self.answered.iter().chain(&self.late)
+    }
+}
+
+fn drop_front<V>(answered: &mut VecDeque<Answered>, replies: &Replies<V>) {
+    if let Some(front) = answered.pop_front() {
+        replies.remove(&front.event_id, front.clock);
+    }
+}
+
+type Workers<R> = HashMap<Arc<str>, Entry<R>>;
+
+/// All that is kept for one tenant.
+pub(super) struct Room<R, V> {
+    number: u32,
+    shards: Vec<Mutex<Workers<R>>>,
+    hasher: RandomState,
+    pub(super) replies: Arc<Replies<V>>,
+    neighbours: Neighbours,
+    pub(super) tombstones: Tombstones,
+}
+
+impl<R, V> Room<R, V> {
+    fn new(number: u32, config: &Config, lasting: bool) -> Room<R, V> {
+        Room {
+            number,
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
+            replies: Arc::new(Replies::new(config.reply_retention_micros, lasting)),
+            neighbours: Neighbours::default(),
+            tombstones: Tombstones::default(),
+        }
+    }
+
+    fn shard(&self, worker: &str) -> &Mutex<Workers<R>> {
+        &self.shards[self.hasher.hash_one(worker) as usize % SHARDS]
+    }
+
+    /// Puts back a worker as it was read from disk.
+    pub(super) fn restore(&self, clock: Clock, worker: &str, record: R, held: Vec<Held>)
+    where
+        R: Record,
+    {
+        let worker: Arc<str> = worker.into();
+        if clock == Clock::Events {
+            self.replies.advance(record.last_seen());
+        }
+        held.iter().for_each(|held| self.neighbours.link(&worker, held, true));
+        let entry = Entry { worker: Arc::clone(&worker), record: Some(Box::new(record)), held, ledger: None };
+        lock(self.shard(&worker)).insert(worker, entry);
+    }
+}
+
+struct Rooms<R, V> {
+    names: HashMap<String, u32>,
+    rooms: Vec<Arc<Room<R, V>>>,
+}
+
+/// Keeps everything in memory and nothing longer than the process.
+pub struct MemoryStore<R, V> {
+    config: Config,
+    secret: Secret,
+    rooms: RwLock<Rooms<R, V>>,
+    backing: Option<Box<dyn Backing<V>>>,
+}
+
+impl<R: Record, V: Kept> MemoryStore<R, V> {
+    /// An empty store.
+    pub fn new(config: Config) -> MemoryStore<R, V> {
+        MemoryStore::over(config, Secret::draw(), None)
+    }
+
+    /// An empty map over a disk.
+    pub(super) fn over(config: Config, secret: Secret, backing: Option<Box<dyn Backing<V>>>) -> MemoryStore<R, V> {
+        MemoryStore { config, secret, rooms: RwLock::new(Rooms { names: HashMap::new(), rooms: Vec::new() }), backing }
+    }
+
+    /// Puts back tenants as they were read from disk. The numbers must be 0, 1, 2 and so on.
+    pub(super) fn restore_tenants(&self, names: Vec<String>) -> Vec<Arc<Room<R, V>>> {
+        let mut rooms = self.rooms.write().unwrap_or_else(PoisonError::into_inner);
+        for (number, name) in (0..).zip(names) {
+            rooms.names.insert(name, number);
+            rooms.rooms.push(Arc::new(Room::new(number, &self.config, self.backing.is_none())));
+        }
+        rooms.rooms.clone()
+    }
+
+    fn room(&self, tenant: TenantId) -> Result<Arc<Room<R, V>>, StoreError> {
+        let rooms = self.rooms.read().unwrap_or_else(PoisonError::into_inner);
+        rooms.rooms.get(tenant.0 as usize).cloned().ok_or(StoreError::UnknownTenant)
+    }
+
+    /// Replies in memory, and names kept in order to forget them.
+    #[cfg(test)]
+    pub(super) fn replies_in_memory(&self, tenant: TenantId) -> (usize, usize) {
+        self.room(tenant).map_or((0, 0), |room| room.replies.count())
+    }
+
+    /// Writes past every check.
+    #[cfg(test)]
+    pub(super) fn write_raw(&self, write: Write) -> Durable {
+        self.backing.as_ref().map_or_else(|| Durable::settled(Ok(())), |backing| backing.submit_at_once(vec![write]))
+    }
+
+    fn barrier(&self) -> Durable {
+        self.backing.as_ref().map_or_else(|| Durable::settled(Ok(())), |backing| backing.barrier())
+    }
+
+    fn known(&self, arrival: &Arrival<'_>, reply: Reply<V>) -> Answer<V> {
+        let equal = reply.content_hash == arrival.content_hash && *reply.worker == *arrival.worker_id;
+        match reply.verdict {
+            Some(verdict) if equal => Answer::Repeated { verdict, durable: self.barrier() },
+            // An event being scored elsewhere is another worker's: this worker's shard is locked by us.
+            _ => Answer::Different { assess_time: reply.assess_time },
+        }
+    }
+
+    /// Hands a scored event to the disk, with the worker if it changed.
+    fn persist(
+        &self,
+        backing: &dyn Backing<V>,
+        room: &Room<R, V>,
+        changed: Option<&Entry<R>>,
+        event_id: &Arc<str>,
+        reply: &Reply<V>,
+    ) -> Result<Durable, StoreError> {
+        let mut writes = Vec::with_capacity(3);
+        if let Some((entry, record)) = changed.and_then(|entry| Some((entry, entry.record.as_deref()?))) {
+            writes.push(Write {
+                shelf: Shelf::Workers,
+                key: format::name_key(room.number, &entry.worker),
+                value: Some(format::encode_worker(record, &entry.held)?),
+            });
+        }
+        writes.push(Write {
+            shelf: Shelf::Replies,
+            key: format::name_key(room.number, event_id),
+            value: Some(format::encode_reply(reply)?),
+        });
+        writes.push(Write {
+            shelf: Shelf::RepliesOfWorkers,
+            key: format::reply_of_worker_key(room.number, &reply.worker, reply.clock, event_id),
+            value: Some(Vec::new()),
+        });
+        let (replies, clock, event_id) = (Arc::clone(&room.replies), reply.clock, Arc::clone(event_id));
+        Ok(backing.submit(writes, Box::new(move || replies.release(&event_id, clock))))
+    }
+
+    /// Removes persisted replies of one worker, or with `None` those of all workers that have expired.
+    fn remove_replies(
+        &self,
+        backing: &dyn Backing<V>,
+        room: &Room<R, V>,
+        worker: Option<&str>,
+    ) -> Result<u32, StoreError> {
+        let (mut count, mut outcome) = (0, Ok(()));
+        backing.replies_of(room.number, worker, &mut |name| {
+            let expired = room.replies.expired(name.clock);
+            if (worker.is_none() && !expired) || outcome.is_err() {
+                return;
+            }
+            // Under the id's lock, or a reply entered anew just now would be removed for its forebear's sake.
+            room.replies.unless_entered(name.event_id, || {
+                let mut writes = vec![Write { shelf: Shelf::RepliesOfWorkers, key: name.key.to_vec(), value: None }];
+                match backing.find_reply(room.number, name.event_id) {
+                    Ok(Some(reply)) if reply.clock == name.clock => {
+                        let key = format::name_key(room.number, name.event_id);
+                        writes.push(Write { shelf: Shelf::Replies, key, value: None });
+                        count += u32::from(worker.is_none() || !expired);
+                    }
+                    Ok(_) => {}
+                    Err(error) => outcome = Err(error),
+                }
+                // Whoever asked waits for a later write, and writes persist in order.
+                drop(backing.submit_at_once(writes));
+            });
+        })?;
+        outcome.map(|()| count)
+    }
+
+    fn expire_workers(&self, room: &Room<R, V>, now: EventTime) -> u64 {
+        let mut count = 0;
+        let too_old = |record: &R| now.micros_since(record.last_seen()) > self.config.worker_retention_micros;
+        for shard in &room.shards {
+            let mut writes = Vec::new();
+            let mut shard = lock(shard);
+            shard.retain(|worker, entry| {
+                if entry.record.as_deref().is_some_and(too_old) {
+                    count += 1;
+                    entry.record = None;
+                    for held in std::mem::take(&mut entry.held) {
+                        room.neighbours.unlink(worker, held.kind, held.token);
+                    }
+                    let key = format::name_key(room.number, worker);
+                    writes.push(Write { shelf: Shelf::Workers, key, value: None });
+                }
+                entry.ledger =
+                    entry.ledger.take().filter(|ledger| ledger.all().any(|one| !room.replies.expired(one.clock)));
+                entry.record.is_some() || entry.ledger.is_some()
+            });
+            // Under the shard's lock, so that a worker who comes back just now is written after this.
+            if let (Some(backing), false) = (&self.backing, writes.is_empty()) {
+                drop(backing.submit_at_once(writes));
+            }
+        }
+        count
+    }
+}
+
+impl<R: Record, V: Kept> Store<R, V> for MemoryStore<R, V> {
+    fn tenant(&self, name: &str) -> Result<TenantId, StoreError> {
+        let find = |rooms: &Rooms<R, V>| rooms.names.get(name).map(|number| TenantId(*number));
+        if let Some(tenant) = find(&self.rooms.read().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(tenant);
+        }
+        let mut rooms = self.rooms.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tenant) = find(&rooms) {
+            return Ok(tenant);
+        }
+        let number = rooms.rooms.len() as u32;
+        if let Some(backing) = &self.backing {
+            let write =
+                Write { shelf: Shelf::Meta, key: format::tenant_key(name), value: Some(number.to_be_bytes().to_vec()) };
+            backing.submit_at_once(vec![write]).wait()?;
+        }
+        rooms.names.insert(name.into(), number);
+        rooms.rooms.push(Arc::new(Room::new(number, &self.config, self.backing.is_none())));
+        Ok(TenantId(number))
+    }
+
+    fn assess(
+        &self,
+        tenant: TenantId,
+        arrival: &Arrival<'_>,
+        score: &mut dyn FnMut(&mut Visit<'_, R>) -> V,
+    ) -> Result<Answer<V>, StoreError> {
+        let room = self.room(tenant)?;
+        let backing = self.backing.as_deref();
+        backing.map_or(Ok(()), |backing| backing.failure())?;
+        let time = match self.config.clock {
+            Clock::Service => arrival.now,
+            Clock::Events => arrival.event_time,
+        };
+        let mut shard = lock(room.shard(arrival.worker_id));
+        let clock = room.replies.advance(time);
+        let mut new_entry = None;
+        let entry = shard.get_mut(arrival.worker_id).unwrap_or_else(|| {
+            let worker = arrival.worker_id.into();
+            new_entry.insert(Entry { worker, record: None, held: Vec::new(), ledger: None })
+        });
+        let worker = Arc::clone(&entry.worker);
+        let reply = Reply {
+            content_hash: arrival.content_hash,
+            worker: Arc::clone(&worker),
+            assess_time: arrival.now,
+            clock,
+            verdict: None,
+        };
+        let elsewhere = || backing.map_or(Ok(None), |backing| backing.find_reply(room.number, arrival.event_id));
+        let reservation = match room.replies.reserve(arrival.event_id, reply.clone(), elsewhere)? {
+            Found::Known(reply) => return Ok(self.known(arrival, reply)),
+            Found::New(reservation) => reservation,
+        };
+
+        let erased_after = room.tombstones.find(|| self.secret.stone(room.number, &worker));
+        let known = entry.record.is_some();
+        let mut visit = Visit {
+            worker: &worker,
+            time: arrival.event_time,
+            known,
+            record: &mut **entry.record.get_or_insert_default(),
+            scratch: None,
+            held: &mut entry.held,
+            neighbours: &room.neighbours,
+            erased_after,
+            teaches: arrival.keep && erased_after.is_none_or(|erased| arrival.event_time > erased),
+            changed: false,
+        };
+        let verdict = Arc::new(score(&mut visit));
+        let changed = visit.changed;
+        if !known && !changed {
+            entry.record = None;
+        }
+
+        let event_id = reservation.fill(Arc::clone(&verdict));
+        let durable = match backing {
+            None => {
+                let ledger = entry.ledger.get_or_insert_default();
+                ledger.enter(&room.replies, time, clock, event_id, self.config.reply_retention_micros);
+                Durable::settled(Ok(()))
+            }
+            Some(backing) => {
+                let reply = Reply { verdict: Some(Arc::clone(&verdict)), ..reply };
+                let kept = self.persist(backing, &room, changed.then_some(&*entry), &event_id, &reply);
+                kept.inspect_err(|_| room.replies.release(&event_id, clock))?
+            }
+        };
+        if let Some(entry) = new_entry.filter(|entry| entry.record.is_some() || entry.ledger.is_some()) {
+            shard.insert(worker, entry);
+        }
+        Ok(Answer::First { verdict, durable })
+    }
+
+    fn verdict(&self, tenant: TenantId, event_id: &str) -> Result<Option<Arc<V>>, StoreError> {
+        let room = self.room(tenant)?;
+        if let Some(reply) = room.replies.find(event_id) {
+            return Ok(reply.verdict);
+        }
+        let Some(backing) = &self.backing else {
+            return Ok(None);
+        };
+        let found = backing.find_reply(room.number, event_id)?;
+        Ok(found.filter(|reply| !room.replies.expired(reply.clock)).and_then(|reply| reply.verdict))
+    }
+
+    fn verdict_count(&self, tenant: TenantId, worker_id: &str) -> Result<u32, StoreError> {
+        let room = self.room(tenant)?;
+        let mut count: u32 = 0;
+        if let Some(backing) = self.backing.as_deref() {
+            // What is on its way to the disk counts too.
+            backing.barrier().wait()?;
+            backing.replies_of(room.number, Some(worker_id), &mut |name| {
+                count += u32::from(!room.replies.expired(name.clock));
+            })?;
+            return Ok(count);
+        }
+        let shard = lock(room.shard(worker_id));
+        let ledger = shard.get(worker_id).and_then(|entry| entry.ledger.as_ref());
+        let kept = ledger.map_or(0, |ledger| ledger.all().filter(|one| !room.replies.expired(one.clock)).count());
+        Ok(u32::try_from(kept).unwrap_or(u32::MAX))
+    }
+
+    fn record(&self, tenant: TenantId, worker_id: &str) -> Result<Option<R>, StoreError> {
+        let room = self.room(tenant)?;
+        let shard = lock(room.shard(worker_id));
+        Ok(shard.get(worker_id).and_then(|entry| entry.record.as_deref().cloned()))
+    }
+
+    fn neighbours(&self, tenant: TenantId, worker_id: &str) -> Result<Vec<Neighbourhood>, StoreError> {
+        let room = self.room(tenant)?;
+        let shard = lock(room.shard(worker_id));
+        Ok(shard.get(worker_id).map_or_else(Vec::new, |entry| around(&room.neighbours, worker_id, &entry.held)))
+    }
+
+    fn workers(&self, tenant: TenantId, visit: &mut dyn FnMut(&str, &R)) -> Result<(), StoreError> {
+        let room = self.room(tenant)?;
+        for shard in &room.shards {
+            for (worker, entry) in lock(shard).iter() {
+                if let Some(record) = &entry.record {
+                    visit(worker, record);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn erased_after(&self, tenant: TenantId, worker_id: &str) -> Result<Option<EventTime>, StoreError> {
+        let room = self.room(tenant)?;
+        Ok(room.tombstones.find(|| self.secret.stone(room.number, worker_id)))
+    }
+
+    fn forget(&self, tenant: TenantId, worker_id: &str, now: EventTime) -> Result<(Forgotten, Durable), StoreError> {
+        let room = self.room(tenant)?;
+        self.backing.as_ref().map_or(Ok(()), |backing| backing.failure())?;
+        if self.config.clock == Clock::Service {
+            room.replies.advance(now);
+        }
+        let stone = self.secret.stone(room.number, worker_id);
+        let mut shard = lock(room.shard(worker_id));
+        let erased = room.tombstones.raise(stone, now);
+        let mut forgotten = Forgotten::default();
+        if let Some(entry) = shard.remove(worker_id) {
+            forgotten.link_count = count_links(&around(&room.neighbours, worker_id, &entry.held));
+            for held in &entry.held {
+                room.neighbours.unlink(worker_id, held.kind, held.token);
+            }
+            let replies = entry.ledger.iter().flat_map(|ledger| ledger.all());
+            let gone = replies.filter(|one| room.replies.remove(&one.event_id, one.clock)).count();
+            forgotten.verdict_count = u32::try_from(gone).unwrap_or(u32::MAX);
+        }
+        let Some(backing) = self.backing.as_deref() else {
+            return Ok((forgotten, Durable::settled(Ok(()))));
+        };
+        // What is on its way to the disk must arrive before it can be found there and removed.
+        backing.barrier().wait()?;
+        forgotten.verdict_count = self.remove_replies(backing, &room, Some(worker_id))?;
+        let durable = backing.submit_at_once(vec![
+            Write { shelf: Shelf::Workers, key: format::name_key(room.number, worker_id), value: None },
+            Write {
+                shelf: Shelf::Tombstones,
+                key: format::stone_key(room.number, &stone),
+                value: Some(format::encode_erasure(erased)),
+            },
+        ]);
+        Ok((forgotten, durable))
+    }
+
+    fn expire(&self, now: EventTime) -> Result<Expired, StoreError> {
+        self.backing.as_ref().map_or(Ok(()), |backing| backing.failure())?;
+        let rooms = self.rooms.read().unwrap_or_else(PoisonError::into_inner).rooms.clone();
+        let mut expired = Expired::default();
+        for room in rooms {
+            room.replies.advance(now);
+            expired.worker_count += self.expire_workers(&room, now);
+            expired.verdict_count += match self.backing.as_deref() {
+                None => room.replies.expire(),
+                Some(backing) => u64::from(self.remove_replies(backing, &room, None)?),
+            };
+        }
+        self.barrier().wait()?;
+        Ok(expired)
+    }
+}
+
+/// The neighbourhoods of all tokens a worker holds, ordered by kind and token.
+fn around(neighbours: &Neighbours, worker: &str, held: &[Held]) -> Vec<Neighbourhood> {
+    let mut tokens: Vec<_> = held.iter().map(|held| (held.kind, held.token)).collect::<Vec<(_, Token)>>();
+    tokens.sort_unstable();
+    neighbours.others(worker, held, &tokens)
+}

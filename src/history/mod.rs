@@ -1,0 +1,61 @@
+//! The memory room: keeps what is known of workers, knows how to keep it and not what it is.
+//!
+//! Behind one trait, [`Store`], stand the sharded map alone ([`MemoryStore`]) and the same map over an embedded
+//! database with group commit ([`DurableStore`]). The record of a worker and the verdict are the caller's types; this
+//! room asks of them only that they can be written down ([`Kept`]) and when a worker was last seen ([`Record`]).
+//!
+//! May import `event` only. It reads no calendar: the service's clock arrives with each call, or is taken from the
+//! events ([`Clock`]). It never looks into a record, and tenants never meet: every map is a tenant's own.
+//!
+//! Worked example: worker `w-1` sends event `e-1`. [`Store::assess`] locks the worker, finds no reply to `e-1`, lets
+//! the caller score with the worker's record in hand, keeps record and reply together and gives a [`Durable`], which
+//! resolves when both are on disk. `e-1` sent again with equal content gives the same verdict and scores nothing;
+//! with other content it gives [`Answer::Different`]. A day and more later the reply is forgotten, the record is not.
+//!
+//! Locks are taken in one order: a shard of workers, then one of replies, tokens or tombstones, each released before
+//! the next.
+
+pub mod durable;
+mod format;
+mod journal;
+pub mod memory;
+pub mod neighbours;
+mod record;
+mod replies;
+pub mod store;
+pub mod ticket;
+mod tombstones;
+
+#[cfg(test)]
+mod tests;
+
+pub use durable::DurableStore;
+pub use memory::MemoryStore;
+pub use neighbours::{Neighbour, Neighbourhood, TokenKind};
+pub use record::WorkerRecord;
+pub use store::{Answer, Arrival, Clock, Config, Expired, Forgotten, Store, StoreError, TenantId, Visit};
+pub use ticket::Durable;
+
+use crate::event::EventTime;
+use serde::{Serialize, de::DeserializeOwned};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Something that can be written down and read again, by a later version of the program too.
+pub trait Kept: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Version of the written form. Raise it when the form changes: what was written under another is refused by name.
+    const FORMAT: u8;
+}
+
+/// What is kept of one worker.
+pub trait Record: Kept + Clone + Default {
+    /// The latest event the record knows of; workers are dropped when it is long past.
+    fn last_seen(&self) -> EventTime;
+}
+
+/// Shards of each map. Far more than cores, so that two logins seldom meet; few enough to walk.
+const SHARDS: usize = 64;
+
+/// Locks, also after another thread panicked inside: one lost login must not stop a sixty-fourth of all workers.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

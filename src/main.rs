@@ -1,0 +1,23 @@
+//! The `elsewhere` program: parses the command line and opens one of its doors.
+
+use clap::Parser;
+use elsewhere::cli::{Arguments, Command, score, serve};
+use std::process::ExitCode;
+
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Score(arguments) => score::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("elsewhere: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What many sessions of one finding look like for honest and for hostile workers: the numbers behind a standing.
+
+use crate::evidence::feature::Finding;
+use serde::{Deserialize, Serialize};
+
+/// Two-covariance model of one finding: session score = class mean + worker effect + session noise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FindingModel {
+    /// Name of the finding.
+    pub finding: String,
+    /// Mean score of honest workers, nats.
+    pub honest_mean: f64,
+    /// Mean score of the hostile workers that show the finding, nats.
+    pub hostile_mean: f64,
+    /// Variance of a worker's own mean around the class mean, nats squared: the steady benign oddity.
+    pub between_variance: f64,
+    /// Variance of one session around the worker's mean, nats squared.
+    pub within_variance: f64,
+    /// Share of hostile workers that show the finding at all. An absent finding clears at most `ln(1 - share)`.
+    pub hostile_share: f64,
+    /// Score beyond which a session counts no further, nats either way.
+    pub score_cap: f64,
+    /// Most nats the finding may add to a standing. Under the flagging threshold, so that no finding flags alone.
+    pub evidence_max: f64,
+    /// The same once the finding was seen on [`StandingModel::sustained_day_count`] days, for physics only.
+    pub evidence_max_sustained: f64,
+    /// Whether the score already speaks of all sessions so far (rhythm, links) and so counts once.
+    pub cumulative: bool,
+}
+
+/// How sessions add up to a standing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StandingModel {
+    /// One entry per finding that counts.
+    pub findings: Vec<FindingModel>,
+    /// Days after which old evidence counts half.
+    pub half_life_days: f64,
+    /// Distinct days on which physics must hold before it may flag alone.
+    pub sustained_day_count: u32,
+    /// Flags per honest worker-month the threshold aims at.
+    pub false_flag_budget: f64,
+    /// Evidence at which a worker is flagged, nats.
+    pub threshold_log_odds: f64,
+}
+
+/// A [`StandingModel`] by finding, ready to serve.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PreparedStanding {
+    /// The model.
+    pub model: StandingModel,
+    by_finding: Vec<Option<usize>>,
+}
+
+impl StandingModel {
+    /// Resolves names and checks numbers.
+    ///
+    /// # Errors
+    /// Says which entry names no finding of this schema, repeats one, or holds a number out of range.
+    pub fn prepare(self) -> Result<PreparedStanding, String> {
+        let mut by_finding = vec![None; Finding::COUNT];
+        for (index, entry) in self.findings.iter().enumerate() {
+            let Some(finding) = Finding::from_name(&entry.finding) else {
+                return Err(format!("standing of `{}` names no finding of this feature schema", entry.finding));
+            };
+            let sound = [entry.honest_mean, entry.hostile_mean].iter().all(|mean| mean.is_finite())
+                && entry.hostile_mean >= entry.honest_mean
+                && entry.between_variance.is_finite()
+                && entry.between_variance > 0.0
+                && entry.within_variance.is_finite()
+                && entry.within_variance >= 0.0
+                && (0.0..1.0).contains(&entry.hostile_share)
+                && entry.score_cap > 0.0
+                && entry.evidence_max > 0.0
+                && entry.evidence_max_sustained >= entry.evidence_max;
+            if !sound {
+                return Err(format!("standing of `{}` holds a number out of range", entry.finding));
+            }
+            if by_finding[finding.index()].replace(index).is_some() {
+                return Err(format!("standing of `{}` is given twice", entry.finding));
+            }
+        }
+        let sound = self.half_life_days > 0.0 && self.false_flag_budget > 0.0 && self.threshold_log_odds.is_finite();
+        if !sound {
+            return Err("standing needs a half-life, a budget and a threshold".into());
+        }
+        Ok(PreparedStanding { model: self, by_finding })
+    }
+}
+
+impl PreparedStanding {
+    /// The entry of a finding, or `None` when it does not count towards standings.
+    pub fn of(&self, finding: Finding) -> Option<&FindingModel> {
+        self.by_finding[finding.index()].map(|index| &self.model.findings[index])
+    }
+}
+
+impl FindingModel {
+    /// Log-likelihood ratio of a worker's mean over `count` sessions, nats, before the cap above.
+    ///
+    /// With equal variance `v = between + within / count` on both sides the ratio for a worker who shows the finding
+    /// is linear in the mean, `g = (m1 - m0) / v * (mean - (m0 + m1) / 2)`; it levels off as `count` grows, because
+    /// `between` does not shrink. A hostile worker may also not show it, so the ratio is
+    /// `ln(share * e^g + 1 - share)`, which never falls below `ln(1 - share)`.
+    pub fn log_likelihood_ratio(&self, mean: f64, count: f64) -> f64 {
+        let variance = self.between_variance + self.within_variance / count.max(1e-6);
+        let slope = (self.hostile_mean - self.honest_mean) / variance;
+        let g = slope * (mean - (self.honest_mean + self.hostile_mean) / 2.0);
+        let (share, rest) = (self.hostile_share, 1.0 - self.hostile_share);
+        // Stable for large g: ln(share e^g + rest) = g + ln(share + rest e^-g).
+        if g > 0.0 { g + (share + rest * (-g).exp()).ln() } else { (share * g.exp() + rest).ln() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model() -> FindingModel {
+        FindingModel {
+            finding: "remote_input.pointer".into(),
+            honest_mean: -2.0,
+            hostile_mean: 4.0,
+            between_variance: 2.0,
+            within_variance: 4.0,
+            hostile_share: 0.5,
+            score_cap: 6.0,
+            evidence_max: 4.0,
+            evidence_max_sustained: 4.0,
+            cumulative: false,
+        }
+    }
+
+    #[test]
+    fn evidence_levels_off_with_sessions() {
+        // At the hostile mean g = 6 / v * 3; one session v = 6: g = 3; very many v = 2: g = 9.
+        let one = model().log_likelihood_ratio(4.0, 1.0);
+        assert!((one - (0.5 * 3.0_f64.exp() + 0.5).ln()).abs() < 1e-12);
+        let many = model().log_likelihood_ratio(4.0, 1e9);
+        assert!((many - (0.5 * 9.0_f64.exp() + 0.5).ln()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn an_absent_finding_clears_no_further_than_its_share() {
+        let clean = model().log_likelihood_ratio(-6.0, 1e9);
+        assert!(clean >= 0.5_f64.ln() - 1e-12 && clean < 0.0);
+    }
+}

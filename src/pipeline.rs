@@ -1,0 +1,319 @@
+//! The path of a login in one screen: observe, recall, compare, weigh, judge, and what is learned afterwards.
+//!
+//! Serving, `elsewhere score` and training call the same [`featurize`]; there is no other road to a feature.
+
+use crate::event::{Event, EventTime, Samples};
+use crate::evidence::crowd::{self, LinkKind};
+use crate::evidence::feature::{Coverage, Family, Features};
+use crate::evidence::{self, Observations, Parameters, Profiles, Teaching, network, remote_input, timezone};
+use crate::history::{Answer, Arrival, Durable, Store, StoreError, TenantId, TokenKind, Visit, WorkerRecord};
+use crate::model::{Model, StandingModel};
+use crate::risk::verdict::Findings;
+use crate::risk::{Maturity, Verdict, Whereabouts, WorkerStanding};
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+
+/// What an event may teach; the wire's `ProfileUpdate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Update {
+    /// Each family learns what it would itself accept.
+    IfTrusted,
+    /// Every family learns.
+    Always,
+    /// Score only; leave no trace but the verdict.
+    Never,
+}
+
+/// A checked event with how it is to be scored.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// The event.
+    pub event: Event,
+    /// Hash of the event in canonical form: equal hashes mean equal events.
+    pub content_hash: [u8; 32],
+    /// What it may teach.
+    pub update: Update,
+    /// Model to score with; the default model when empty.
+    pub model_id: String,
+}
+
+/// A verdict on its way out.
+#[derive(Debug)]
+pub struct Assessed {
+    /// The verdict.
+    pub verdict: Arc<Verdict>,
+    /// Whether it was given before.
+    pub replayed: bool,
+    /// Resolves when it is persisted. Acknowledge nothing before.
+    pub durable: Durable,
+}
+
+/// Why there is no verdict.
+#[derive(Debug)]
+pub enum Failure {
+    /// The named model is not loaded.
+    ModelNotLoaded {
+        /// Its name.
+        model_id: String,
+    },
+    /// The event id was used before with different content.
+    EventIdReused {
+        /// The id.
+        event_id: String,
+        /// When it was first used.
+        first_assess_time: EventTime,
+    },
+    /// The store cannot keep or read.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// The loaded models; the first answers when none is named.
+#[derive(Debug, Clone)]
+pub struct Models(Vec<Arc<Model>>);
+
+impl Models {
+    /// Takes loaded models in order of preference, with an optional false-flag budget in place of theirs.
+    ///
+    /// A true log-likelihood ratio bounds false flags by `exp(-threshold)` (Ville's inequality), so another budget
+    /// moves the calibrated threshold by the logarithm of their ratio.
+    ///
+    /// # Errors
+    /// When there is none, two share a name, or a budget makes a standing unusable.
+    pub fn new(models: Vec<Model>, false_flag_budget: Option<f64>) -> Result<Self, String> {
+        let mut loaded: Vec<Arc<Model>> = Vec::new();
+        for mut model in models {
+            if loaded.iter().any(|other| other.file.model_id == model.file.model_id) {
+                return Err(format!("model {} is named twice", model.file.model_id));
+            }
+            if let Some(budget) = false_flag_budget {
+                let own: StandingModel = model.standing.model.clone();
+                let threshold_log_odds = own.threshold_log_odds + (own.false_flag_budget / budget).ln();
+                model.standing =
+                    StandingModel { false_flag_budget: budget, threshold_log_odds, ..own }.prepare()?;
+            }
+            loaded.push(Arc::new(model));
+        }
+        if loaded.is_empty() { Err("no model is loaded".into()) } else { Ok(Self(loaded)) }
+    }
+
+    /// The model of a name; the default when the name is empty.
+    pub fn get(&self, model_id: &str) -> Option<&Arc<Model>> {
+        if model_id.is_empty() {
+            return self.0.first();
+        }
+        self.0.iter().find(|model| model.file.model_id == model_id)
+    }
+
+    /// All models, the default first.
+    pub fn all(&self) -> &[Arc<Model>] {
+        &self.0
+    }
+}
+
+/// Measures one session and compares it with what is known. Pure; the one road to a feature.
+pub fn featurize(
+    seen: &Observations,
+    samples: &Samples,
+    known: &Profiles,
+    neighbours: &[crowd::Neighbour],
+    parameters: &Parameters,
+) -> (Features, [Coverage; Family::COUNT]) {
+    let mut features = Features::default();
+    let coverage = evidence::compare(seen, samples, known, neighbours, parameters, &mut features);
+    (features, coverage)
+}
+
+/// The store behind a pipeline.
+pub type SharedStore = Arc<dyn Store<WorkerRecord, Verdict>>;
+
+/// Steps two to six of the path, over a store and the loaded models.
+pub struct Pipeline {
+    store: SharedStore,
+    models: ArcSwap<Models>,
+}
+
+impl Pipeline {
+    /// Joins a store and models.
+    pub fn new(store: SharedStore, models: Models) -> Self {
+        Self { store, models: ArcSwap::from_pointee(models) }
+    }
+
+    /// The store, for reading and erasing.
+    pub fn store(&self) -> &SharedStore {
+        &self.store
+    }
+
+    /// The models answering now.
+    pub fn models(&self) -> Arc<Models> {
+        self.models.load_full()
+    }
+
+    /// Replaces the models; calls under way finish with the old ones.
+    pub fn reload(&self, models: Models) {
+        self.models.store(Arc::new(models));
+    }
+
+    /// Scores one event and lets the worker's profile learn from it as `update` says.
+    ///
+    /// `now` is the instant the verdict is given: the service's clock, or the event's own time where time comes from
+    /// events. Idempotent per event id and content.
+    ///
+    /// # Errors
+    /// [`Failure`]: an unknown model, an event id used with other content, or a store that cannot keep.
+    pub fn assess(&self, tenant: TenantId, submission: &Submission, now: EventTime) -> Result<Assessed, Failure> {
+        self.assess_watched(tenant, submission, now, &mut |_| {})
+    }
+
+    /// As [`Pipeline::assess`], showing the features of a session scored anew to `watch`: how training reads them.
+    ///
+    /// # Errors
+    /// As [`Pipeline::assess`].
+    pub fn assess_watched(
+        &self,
+        tenant: TenantId,
+        submission: &Submission,
+        now: EventTime,
+        watch: &mut dyn FnMut(&Features),
+    ) -> Result<Assessed, Failure> {
+        let Submission { event, content_hash, update, model_id } = submission;
+        let models = self.models.load();
+        let Some(model) = models.get(model_id) else {
+            return Err(Failure::ModelNotLoaded { model_id: model_id.clone() });
+        };
+        let arrival = Arrival {
+            event_id: &event.event_id,
+            worker_id: &event.worker_id,
+            event_time: event.samples.time,
+            content_hash: *content_hash,
+            now,
+            keep: *update != Update::Never,
+        };
+        let teaching = if *update == Update::Always { Teaching::Always } else { Teaching::IfTrusted };
+        let mut score = |visit: &mut Visit<'_, WorkerRecord>| judge(event, model, teaching, now, visit, watch);
+        match self.store.assess(tenant, &arrival, &mut score)? {
+            Answer::First { verdict, durable } => Ok(Assessed { verdict, replayed: false, durable }),
+            Answer::Repeated { verdict, durable } => Ok(Assessed { verdict, replayed: true, durable }),
+            Answer::Different { assess_time } => Err(Failure::EventIdReused {
+                event_id: event.event_id.clone(),
+                first_assess_time: assess_time,
+            }),
+        }
+    }
+
+    /// A worker's standing as of an instant; `None` when nothing is kept of the worker.
+    ///
+    /// # Errors
+    /// When the store cannot read.
+    pub fn standing(
+        &self,
+        tenant: TenantId,
+        worker_id: &str,
+        now: EventTime,
+    ) -> Result<Option<WorkerStanding>, StoreError> {
+        let models = self.models.load();
+        let record = self.store.record(tenant, worker_id)?;
+        Ok(record.and_then(|record| Some(record.standing.report(&models.get("")?.standing, now.0))))
+    }
+}
+
+/// Scores one event with the worker in hand.
+fn judge(
+    event: &Event,
+    model: &Model,
+    teaching: Teaching,
+    now: EventTime,
+    visit: &mut Visit<'_, WorkerRecord>,
+    watch: &mut dyn FnMut(&Features),
+) -> Verdict {
+    let samples = &event.samples;
+    let parameters = &model.file.evidence;
+    let seen = evidence::observe(samples);
+    let neighbours = meet(&seen.crowd, visit);
+    let (features, coverage) = featurize(&seen, samples, &visit.record().profiles, &neighbours, parameters);
+    watch(&features);
+    let weighed = model.additive.weigh(&features);
+    let maturity = visit.record().maturity;
+    if visit.teaches() {
+        learn(&seen, samples, &features, model, teaching, visit);
+    }
+    let record = visit.record();
+    let whereabouts = Whereabouts {
+        utc_offsets: timezone::offset_beliefs(&record.profiles.timezone, &parameters.timezone, samples.time),
+        client_distance_max_km: network::client_distance_max_km(&seen.network),
+        loop_rtt_micros: remote_input::loop_rtt_interval(
+            &seen.remote_input,
+            &record.profiles.remote_input,
+            &parameters.remote_input,
+        ),
+    };
+    let standing = record.standing.report(&model.standing, samples.time.0.max(record.last_seen.0));
+    let findings = Findings {
+        event_id: &event.event_id,
+        worker_id: &event.worker_id,
+        assess_micros: now.0,
+        features: &features,
+        coverage,
+        weighed,
+        maturity,
+        whereabouts,
+        standing,
+    };
+    Verdict::new(findings, model)
+}
+
+fn learn(
+    seen: &Observations,
+    samples: &Samples,
+    features: &Features,
+    model: &Model,
+    teaching: Teaching,
+    visit: &mut Visit<'_, WorkerRecord>,
+) {
+    let tokens: Vec<_> = seen.crowd.tokens.iter().map(|(kind, token)| (TokenKind(*kind as u8), *token)).collect();
+    visit.hold(&tokens, seen.crowd.claim);
+    let record = visit.record_mut();
+    if record.profiles.learn(seen, features, &model.file.evidence, teaching) {
+        record.maturity = grown(record.maturity, samples);
+    }
+    record.standing.add(features, &model.standing, samples.time.0);
+    record.last_seen = record.last_seen.max(samples.time);
+}
+
+fn grown(maturity: Maturity, samples: &Samples) -> Maturity {
+    let presses = samples.typing.as_ref().map_or(0, |typing| typing.dwell_micros.len() as u64)
+        + samples.cadence.as_ref().map_or(0, |table| u64::from(table.press_count));
+    let first = maturity.first_seen_micros.map_or(samples.time.0, |first| first.min(samples.time.0));
+    Maturity {
+        session_count: maturity.session_count.saturating_add(1),
+        press_count: maturity.press_count.saturating_add(presses),
+        first_seen_micros: Some(first),
+    }
+}
+
+/// The other workers seen with this event's tokens, numbered so that none can be recognised behind this line.
+fn meet(seen: &crowd::Observation, visit: &Visit<'_, WorkerRecord>) -> Vec<crowd::Neighbour> {
+    if seen.tokens.is_empty() {
+        return Vec::new();
+    }
+    let asked: Vec<_> = seen.tokens.iter().map(|(kind, token)| (TokenKind(*kind as u8), *token)).collect();
+    let found = visit.neighbours(&asked);
+    let mut names: Vec<&str> = found.iter().flat_map(|row| &row.others).map(|other| &*other.worker_id).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut met = Vec::new();
+    for row in &found {
+        let Some(kind) = LinkKind::ALL.iter().copied().find(|kind| *kind as u8 == row.kind.0) else { continue };
+        for other in &row.others {
+            let ordinal = names.binary_search(&&*other.worker_id).unwrap_or(0) as u32;
+            let token_worker_count = row.worker_count.saturating_add(1);
+            met.push(crowd::Neighbour { ordinal, kind, claim: other.claim, token_worker_count });
+        }
+    }
+    met
+}

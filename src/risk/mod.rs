@@ -1,0 +1,18 @@
+//! The verdict: log-odds become probability, level, advice and reasons; sessions become a standing.
+//!
+//! A session is judged by its own evidence; a worker is flagged by standing. Everything here is pure.
+
+pub mod advice;
+pub mod calibrate;
+pub mod level;
+pub mod reasons;
+pub mod standing;
+pub mod verdict;
+pub mod whereabouts;
+
+pub use advice::Advice;
+pub use level::RiskLevel;
+pub use reasons::{Evidence, Reason, ReasonCode};
+pub use standing::{Standing, WorkerStanding};
+pub use verdict::{FamilyAssessment, Maturity, ModelReference, Verdict};
+pub use whereabouts::Whereabouts;

@@ -1,0 +1,213 @@
+//! Contributions to reason codes, with the measurement beside what was expected of it.
+
+use crate::evidence::feature::{Baseline, Family, FeatureId, Features, Finding};
+use crate::model::Weighed;
+use serde::{Deserialize, Serialize};
+
+/// Most reasons listed. The contract's figure.
+pub const REASONS_MAX: usize = 16;
+/// Most measurements behind one reason. The contract's figure.
+pub const EVIDENCE_MAX: usize = 8;
+/// Contributions under this go to the residual, nats: they would not move a probability's second digit.
+const CONTRIBUTION_LISTED_MIN: f64 = 0.005;
+
+macro_rules! reason_codes {
+    ($($variant:ident = $number:literal,)*) => {
+        /// What was found. Numbers are those of the wire; blocks of 100 per family.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[repr(u16)]
+        #[expect(missing_docs, reason = "each is documented in proto/elsewhere/v1/verdict.proto")]
+        pub enum ReasonCode { $($variant = $number,)* }
+
+        impl ReasonCode {
+            /// All codes by number.
+            pub const ALL: &'static [ReasonCode] = &[$(ReasonCode::$variant,)*];
+        }
+    };
+}
+
+reason_codes! {
+    TimezoneClaimMismatch = 100,
+    TimezoneActivityShifted = 101,
+    TimezoneNetworkMismatch = 102,
+    TimezoneCalendarElsewhere = 103,
+    TypingDifferentTypist = 200,
+    TypingHandover = 201,
+    TypingSynthetic = 202,
+    RemoteInputDelayed = 300,
+    RemoteInputRelayedCadence = 301,
+    RemoteInputDevice = 302,
+    RemoteInputLoopDelay = 303,
+    RemoteInputPointerRelayed = 304,
+    RemoteInputSoftware = 305,
+    RemoteInputMachineMade = 306,
+    NetworkClaimMismatch = 400,
+    NetworkAnonymized = 401,
+    NetworkRelayGap = 402,
+    NetworkImplausibleTravel = 403,
+    NetworkRoundTripImplausible = 404,
+    NetworkUnfamiliar = 405,
+    CrowdSharedSite = 500,
+    CrowdSharedTypist = 501,
+    CrowdInterlockingShifts = 502,
+    CrowdCommonRelay = 503,
+    CrowdSharedAuthenticator = 504,
+    TelemetryReplayed = 600,
+    TelemetrySilent = 601,
+}
+
+impl ReasonCode {
+    /// The reason a finding is told as.
+    pub fn of(finding: Finding) -> Self {
+        match finding {
+            Finding::TimezoneClock => Self::TimezoneClaimMismatch,
+            Finding::TimezoneRhythm => Self::TimezoneActivityShifted,
+            Finding::TimezoneNetwork => Self::TimezoneNetworkMismatch,
+            Finding::TypingPhrase | Finding::TypingTable => Self::TypingDifferentTypist,
+            Finding::TypingSynthetic => Self::TypingSynthetic,
+            Finding::RemoteInputPointer => Self::RemoteInputPointerRelayed,
+            Finding::RemoteInputKey => Self::RemoteInputRelayedCadence,
+            Finding::RemoteInputLoop => Self::RemoteInputLoopDelay,
+            Finding::RemoteInputDelay => Self::RemoteInputDelayed,
+            Finding::RemoteInputDevice => Self::RemoteInputDevice,
+            Finding::RemoteInputSoftware => Self::RemoteInputSoftware,
+            Finding::RemoteInputMachine => Self::RemoteInputMachineMade,
+            Finding::NetworkClaim => Self::NetworkClaimMismatch,
+            Finding::NetworkAnonymized => Self::NetworkAnonymized,
+            Finding::NetworkGap => Self::NetworkRelayGap,
+            Finding::NetworkTravel => Self::NetworkImplausibleTravel,
+            Finding::NetworkRoundTrip => Self::NetworkRoundTripImplausible,
+            Finding::NetworkFamiliarity => Self::NetworkUnfamiliar,
+            Finding::CrowdSite => Self::CrowdSharedSite,
+            Finding::CrowdAuthenticator => Self::CrowdSharedAuthenticator,
+            Finding::CrowdRelay => Self::CrowdCommonRelay,
+            Finding::TelemetryReplay => Self::TelemetryReplayed,
+            Finding::TelemetrySilent => Self::TelemetrySilent,
+        }
+    }
+
+    /// The code of a wire number, or `None` when this release does not know it.
+    pub fn from_number(number: i32) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| *code as i32 == number)
+    }
+
+    /// The family of the code's block.
+    pub fn family(self) -> Family {
+        Family::ALL[usize::from(self as u16 / 100 - 1)]
+    }
+}
+
+/// One measurement beside what was expected of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Feature name in the schema.
+    pub feature: std::borrow::Cow<'static, str>,
+    /// Measured value.
+    pub value: f64,
+    /// 5th percentile of what was expected.
+    pub expected_low: Option<f64>,
+    /// 95th percentile.
+    pub expected_high: Option<f64>,
+    /// What the expectation is drawn from; absent without one.
+    pub baseline: Option<Baseline>,
+}
+
+/// One finding and its weight.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reason {
+    /// What was found.
+    pub code: ReasonCode,
+    /// Share of the log-odds, nats; positive raises risk.
+    pub contribution_log_odds: f64,
+    /// The measurements behind it, at most [`EVIDENCE_MAX`].
+    pub evidence: Vec<Evidence>,
+}
+
+fn measured(features: &Features, feature: FeatureId) -> Option<Evidence> {
+    let value = features.get(feature)?;
+    let expected = features.expectation(feature);
+    Some(Evidence {
+        feature: feature.name().into(),
+        value,
+        expected_low: expected.and_then(|range| range.low),
+        expected_high: expected.and_then(|range| range.high),
+        baseline: expected.map(|range| range.baseline),
+    })
+}
+
+/// The reasons of one session and the residual: what too many or too small contributions add up to.
+pub fn of_session(weighed: &Weighed, features: &Features) -> (Vec<Reason>, f64) {
+    let reasons = weighed.contributions.iter().map(|contribution| {
+        let finding = contribution.finding;
+        let mut evidence: Vec<Evidence> =
+            finding.evidence().iter().filter_map(|feature| measured(features, *feature)).collect();
+        evidence.truncate(EVIDENCE_MAX - 1);
+        // The family's own score closes the list, so that weight and cap can be checked by hand.
+        evidence.extend(measured(features, finding.score()));
+        Reason { code: ReasonCode::of(finding), contribution_log_odds: contribution.log_odds, evidence }
+    });
+    listed(reasons.collect())
+}
+
+/// Merges equal codes, orders by absolute contribution, and moves what is too small or too much into the residual.
+pub fn listed(mut reasons: Vec<Reason>) -> (Vec<Reason>, f64) {
+    reasons.sort_by_key(|reason| reason.code);
+    reasons.dedup_by(|next, kept| {
+        let same = next.code == kept.code;
+        if same {
+            kept.contribution_log_odds += next.contribution_log_odds;
+            let room = EVIDENCE_MAX - kept.evidence.len();
+            kept.evidence.extend(next.evidence.drain(..).take(room));
+        }
+        same
+    });
+    let by_size = |a: &Reason, b: &Reason| {
+        let sizes = b.contribution_log_odds.abs().total_cmp(&a.contribution_log_odds.abs());
+        sizes.then(a.code.cmp(&b.code))
+    };
+    reasons.sort_by(by_size);
+    let large = reasons.iter().take_while(|reason| reason.contribution_log_odds.abs() >= CONTRIBUTION_LISTED_MIN);
+    let kept = large.count().min(REASONS_MAX);
+    let residual = reasons.drain(kept..).fold(0.0, |sum, reason| sum + reason.contribution_log_odds);
+    (reasons, residual)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(code: ReasonCode, contribution_log_odds: f64) -> Reason {
+        Reason { code, contribution_log_odds, evidence: vec![] }
+    }
+
+    #[test]
+    fn every_finding_is_told_as_a_reason_of_its_own_family() {
+        for finding in Finding::ALL {
+            assert_eq!(ReasonCode::of(*finding).family(), finding.family(), "{}", finding.name());
+        }
+    }
+
+    #[test]
+    fn equal_codes_merge_and_small_ones_become_residual() {
+        let (reasons, residual) = listed(vec![
+            reason(ReasonCode::TypingDifferentTypist, 1.0),
+            reason(ReasonCode::NetworkAnonymized, 0.004),
+            reason(ReasonCode::TypingDifferentTypist, -3.0),
+            reason(ReasonCode::NetworkUnfamiliar, 0.5),
+        ]);
+        assert_eq!(reasons.len(), 2);
+        assert_eq!((reasons[0].code, reasons[0].contribution_log_odds), (ReasonCode::TypingDifferentTypist, -2.0));
+        assert!((residual - 0.004).abs() < 1e-15);
+    }
+
+    #[test]
+    fn at_most_sixteen_reasons_are_listed_and_nothing_is_lost() {
+        let all: Vec<Reason> =
+            ReasonCode::ALL.iter().enumerate().map(|(index, code)| reason(*code, index as f64 + 1.0)).collect();
+        let total: f64 = all.iter().map(|reason| reason.contribution_log_odds).sum();
+        let (reasons, residual) = listed(all);
+        assert_eq!(reasons.len(), REASONS_MAX);
+        let kept: f64 = reasons.iter().map(|reason| reason.contribution_log_odds).sum();
+        assert!((kept + residual - total).abs() < 1e-9);
+    }
+}

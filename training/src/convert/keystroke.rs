@@ -1,0 +1,294 @@
+//! Keystroke sets to events and requests.
+
+use crate::corpus::keystroke::{KeystrokeSet, Stretch, Typist};
+use crate::request::{Request, Update};
+use elsewhere::event::{CadenceTableUnchecked, DigraphTime, EventUnchecked, KeyTime, TimestampUnchecked, TypingUnchecked, limits, typing};
+use elsewhere::evidence::quantile::median_and_spread;
+use std::collections::BTreeMap;
+
+/// First instant of converted events, seconds since 1970: a Monday noon, far from any clock change.
+const START_SECONDS: i64 = 1_704_110_400;
+/// Seconds between one worker's converted events: a working day apart each, as at a morning login.
+const STEP_SECONDS: i64 = 86_400;
+
+/// An event of `worker` without samples, `index` days after the first.
+pub fn bare_event(worker: &str, event_id: String, index: usize) -> EventUnchecked {
+    EventUnchecked {
+        event_id,
+        worker_id: worker.to_string(),
+        event_time: Some(TimestampUnchecked { seconds: START_SECONDS + STEP_SECONDS * index as i64, nanos: 0 }),
+        activity: 1,
+        ..EventUnchecked::default()
+    }
+}
+
+/// Ordered columns cut to the limits of the wire. `phrase_id` empty = free text.
+pub fn typing_of(stretch: &Stretch, set: KeystrokeSet, phrase_id: &str) -> TypingUnchecked {
+    let mut press_interval_micros: Vec<u32> =
+        stretch.press_interval_micros.iter().map(|interval| (*interval).min(limits::PRESS_INTERVAL_MICROS_MAX)).collect();
+    if let Some(first) = press_interval_micros.first_mut() {
+        *first = 0;
+    }
+    TypingUnchecked {
+        context: if phrase_id.is_empty() { 1 } else { 2 },
+        phrase_id: phrase_id.to_string(),
+        press_interval_micros,
+        dwell_micros: stretch.dwell_micros.iter().map(|dwell| (*dwell).min(limits::DWELL_MICROS_MAX)).collect(),
+        key_classes: stretch.classes.clone(),
+        timer_resolution_micros: set.timer_resolution_micros(),
+        ..TypingUnchecked::default()
+    }
+}
+
+/// The same columns as a clock of another granularity would have stamped them: press and release stamps are floored.
+pub fn with_clock(typing: &TypingUnchecked, resolution_micros: u32) -> TypingUnchecked {
+    let step = u64::from(resolution_micros.max(1));
+    // Starting in the middle of a step spreads the stamps over it, as unrelated clocks do.
+    let mut now = step / 2;
+    let mut coarse = typing.clone();
+    coarse.timer_resolution_micros = resolution_micros;
+    let mut stamp_before = None;
+    for index in 0..typing.press_interval_micros.len() {
+        now += u64::from(typing.press_interval_micros[index]);
+        let stamp = now / step * step;
+        coarse.press_interval_micros[index] = stamp_before.map_or(0, |before: u64| (stamp - before) as u32);
+        stamp_before = Some(stamp);
+        let dwell = u64::from(typing.dwell_micros[index]);
+        coarse.dwell_micros[index] = if dwell == 0 { 0 } else { ((now + dwell) / step * step - stamp) as u32 };
+    }
+    coarse
+}
+
+/// A stretch cut out of another: presses `from..from + count`.
+pub fn cut(stretch: &Stretch, from: usize, count: usize) -> Stretch {
+    let range = from..(from + count).min(stretch.press_interval_micros.len());
+    let mut part = Stretch {
+        subject: stretch.subject.clone(),
+        session: stretch.session,
+        press_interval_micros: stretch.press_interval_micros[range.clone()].to_vec(),
+        dwell_micros: stretch.dwell_micros[range.clone()].to_vec(),
+        classes: stretch.classes.get(range.clone()).unwrap_or_default().to_vec(),
+        usages: stretch.usages.get(range).unwrap_or_default().to_vec(),
+        ..Stretch::default()
+    };
+    if let Some(first) = part.press_interval_micros.first_mut() {
+        *first = 0;
+    }
+    part
+}
+
+/// Cuts stretches, in order, into blocks of exactly `presses` presses; a block may span stretches, whose joints carry
+/// no interval (`usages` of the first press are kept, its interval is 0 and is never a digraph).
+pub fn blocks(stretches: &[Stretch], presses: usize) -> Vec<Vec<Stretch>> {
+    let mut blocks = Vec::new();
+    let (mut open, mut open_presses): (Vec<Stretch>, usize) = (Vec::new(), 0);
+    for stretch in stretches {
+        let mut from = 0;
+        while from < stretch.press_interval_micros.len() {
+            let part = cut(stretch, from, presses - open_presses);
+            from += part.press_interval_micros.len();
+            open_presses += part.press_interval_micros.len();
+            open.push(part);
+            if open_presses == presses {
+                blocks.push(std::mem::take(&mut open));
+                open_presses = 0;
+            }
+        }
+    }
+    blocks
+}
+
+/// The cadence table of a block, as a collector makes it: medians and half interquartile ranges per key and digraph,
+/// the most frequent digraphs kept when there are too many. The receiver rounds counts and times.
+pub fn table_of(block: &[Stretch], set: KeystrokeSet) -> CadenceTableUnchecked {
+    let mut keys: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+    let mut digraphs: BTreeMap<(u32, u32), Vec<f64>> = BTreeMap::new();
+    let mut press_count = 0;
+    for stretch in block {
+        press_count += stretch.usages.len() as u32;
+        for (index, usage) in stretch.usages.iter().enumerate() {
+            if !typing::table_usage(*usage) {
+                continue;
+            }
+            let dwell = stretch.dwell_micros[index];
+            if dwell > 0 && dwell <= limits::DWELL_MICROS_MAX {
+                keys.entry(*usage).or_default().push(f64::from(dwell));
+            }
+            let interval = stretch.press_interval_micros[index];
+            if index > 0 && typing::table_usage(stretch.usages[index - 1]) && interval <= limits::PRESS_INTERVAL_MICROS_MAX {
+                digraphs.entry((stretch.usages[index - 1], *usage)).or_default().push(f64::from(interval));
+            }
+        }
+    }
+    let keys = keys
+        .into_iter()
+        .map(|(usage, mut dwells)| {
+            let count = dwells.len() as u32;
+            let (median, spread) = median_and_spread(&mut dwells);
+            KeyTime { usage, count, dwell_median_micros: median as u32, dwell_spread_micros: spread as u32 }
+        })
+        .collect();
+    let mut digraphs: Vec<DigraphTime> = digraphs
+        .into_iter()
+        .map(|((first_usage, second_usage), mut intervals)| {
+            let count = intervals.len() as u32;
+            let (median, spread) = median_and_spread(&mut intervals);
+            DigraphTime {
+                first_usage,
+                second_usage,
+                count,
+                press_interval_median_micros: median as u32,
+                press_interval_spread_micros: spread as u32,
+            }
+        })
+        .collect();
+    digraphs.sort_by_key(|row| (std::cmp::Reverse(row.count), row.first_usage, row.second_usage));
+    digraphs.truncate(limits::TABLE_DIGRAPHS_MAX);
+    CadenceTableUnchecked { press_count, keys, digraphs, timer_resolution_micros: set.timer_resolution_micros() }
+}
+
+/// A request of `worker` with a phrase.
+fn phrase_request(worker: &str, index: usize, stretch: &Stretch, set: KeystrokeSet, update: Update, truth: &str, serial: &mut usize) -> Request {
+    *serial += 1;
+    let mut event = bare_event(worker, format!("k{serial}"), index);
+    event.typing = Some(typing_of(stretch, set, "phrase-1"));
+    Request { event, update, truth: truth.to_string(), group: worker.to_string() }
+}
+
+/// The online protocol: everybody enrols with `enrol` logins (learned always), goes on logging in (learned if
+/// trusted), and from login `from` on every seventh login is also tried by everybody else with the login they had
+/// practised to then (learned never). Truths: `enrol`, `mated`, `non_mated STRANGER`.
+pub fn online_requests(typists: &[Typist], set: KeystrokeSet, enrol: usize, from: usize) -> Vec<Request> {
+    let mut requests = Vec::new();
+    let mut serial = 0;
+    for victim in typists {
+        for (index, stretch) in victim.stretches.iter().enumerate() {
+            if index >= from && index % STRANGER_STEP == 0 {
+                for stranger in typists.iter().filter(|stranger| stranger.subject != victim.subject) {
+                    if let Some(stretch) = stranger.stretches.get(index) {
+                        let truth = format!("non_mated {}", stranger.subject);
+                        requests.push(phrase_request(&victim.subject, index, stretch, set, Update::Never, &truth, &mut serial));
+                    }
+                }
+            }
+            let (update, truth) = if index < enrol {
+                (Update::Always, "enrol")
+            } else {
+                (Update::IfTrusted, if index < from { "enrol" } else { "mated" })
+            };
+            requests.push(phrase_request(&victim.subject, index, stretch, set, update, truth, &mut serial));
+        }
+    }
+    requests
+}
+
+/// Every how many logins strangers try.
+const STRANGER_STEP: usize = 7;
+
+/// The standard protocol: enrol the oldest `enrol` logins, then the rest as mated probes and the first
+/// `stranger_logins` of everybody else as non-mated ones; no probe is learned.
+pub fn standard_requests(typists: &[Typist], set: KeystrokeSet, enrol: usize, stranger_logins: usize) -> Vec<Request> {
+    let mut requests = Vec::new();
+    let mut serial = 0;
+    for victim in typists {
+        for (index, stretch) in victim.stretches.iter().enumerate() {
+            let (update, truth) = if index < enrol { (Update::Always, "enrol") } else { (Update::Never, "mated") };
+            requests.push(phrase_request(&victim.subject, index, stretch, set, update, truth, &mut serial));
+        }
+        let after = victim.stretches.len();
+        for stranger in typists.iter().filter(|stranger| stranger.subject != victim.subject) {
+            for stretch in stranger.stretches.iter().take(stranger_logins) {
+                let truth = format!("non_mated {}", stranger.subject);
+                requests.push(phrase_request(&victim.subject, after, stretch, set, Update::Never, &truth, &mut serial));
+            }
+        }
+    }
+    requests
+}
+
+/// Takeover: 60 logins of the victim (10 always, then if trusted), then 60 of one stranger (if trusted). Each pair is a
+/// worker of its own. Truths: `enrol`, `taken NUMBER`.
+pub fn takeover_requests(typists: &[Typist], set: KeystrokeSet, strangers: usize) -> Vec<Request> {
+    let mut requests = Vec::new();
+    let mut serial = 0;
+    for (position, victim) in typists.iter().enumerate() {
+        for step in 1..=strangers.min(typists.len() - 1) {
+            let stranger = &typists[(position + step) % typists.len()];
+            let worker = format!("{}-{}", victim.subject, stranger.subject);
+            for (index, stretch) in victim.stretches.iter().take(TAKEOVER_LOGINS).enumerate() {
+                let update = if index < 10 { Update::Always } else { Update::IfTrusted };
+                requests.push(phrase_request(&worker, index, stretch, set, update, "enrol", &mut serial));
+            }
+            for (index, stretch) in stranger.stretches.iter().skip(TAKEOVER_LOGINS).take(TAKEOVER_LOGINS).enumerate() {
+                let truth = format!("taken {}", index + 1);
+                requests.push(phrase_request(&worker, TAKEOVER_LOGINS + index, stretch, set, Update::IfTrusted, &truth, &mut serial));
+            }
+        }
+    }
+    for request in &mut requests {
+        request.group = request.group.split('-').next().unwrap_or_default().to_string();
+    }
+    requests
+}
+
+/// Logins of each side of a takeover.
+const TAKEOVER_LOGINS: usize = 60;
+
+/// Tables: the first `enrol` blocks of `presses` presses learned always, the others probes; `strangers` others try
+/// each worker with one block each. With several sessions the first half of them enrols and the others probe.
+pub fn table_requests(typists: &[Typist], set: KeystrokeSet, presses: usize, enrol: usize, strangers: usize) -> Vec<Request> {
+    let split: Vec<(Vec<Vec<Stretch>>, Vec<Vec<Stretch>>)> = typists
+        .iter()
+        .map(|typist| {
+            let last = typist.stretches.iter().map(|stretch| stretch.session).max().unwrap_or(0);
+            if last > 1 {
+                let of = |keep: &dyn Fn(u32) -> bool| -> Vec<Vec<Stretch>> {
+                    (1..=last)
+                        .filter(|session| keep(*session))
+                        .flat_map(|session| {
+                            let stretches: Vec<Stretch> =
+                                typist.stretches.iter().filter(|stretch| stretch.session == session).cloned().collect();
+                            blocks(&stretches, presses)
+                        })
+                        .collect()
+                };
+                (of(&|session| session <= last / 2).into_iter().take(enrol).collect(), of(&|session| session > last / 2))
+            } else {
+                let mut all = blocks(&typist.stretches, presses);
+                let probes = all.split_off(enrol.min(all.len() / 2));
+                (all, probes)
+            }
+        })
+        .collect();
+    let mut requests = Vec::new();
+    let mut serial = 0;
+    for (position, typist) in typists.iter().enumerate() {
+        let (enrolled, probes) = &split[position];
+        if enrolled.is_empty() || probes.is_empty() {
+            continue;
+        }
+        let mut push = |block: &[Stretch], index: usize, update: Update, truth: String| {
+            serial += 1;
+            let mut event = bare_event(&typist.subject, format!("t{serial}"), index);
+            event.activity = 4;
+            event.cadence = Some(table_of(block, set));
+            requests.push(Request { event, update, truth, group: typist.subject.clone() });
+        };
+        for (index, block) in enrolled.iter().enumerate() {
+            push(block, index, Update::Always, "enrol".into());
+        }
+        for block in probes {
+            push(block, enrolled.len(), Update::Never, "mated".into());
+        }
+        for step in 1..=strangers.min(typists.len() - 1) {
+            // Strides spread the strangers over everybody.
+            let other = (position + step * (1 + typists.len() / (strangers + 1))) % typists.len();
+            let probes = &split[other].1;
+            if other != position && !probes.is_empty() {
+                let truth = format!("non_mated {}", typists[other].subject);
+                push(&probes[step % probes.len()], enrolled.len(), Update::Never, truth);
+            }
+        }
+    }
+    requests
+}

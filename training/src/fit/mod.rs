@@ -1,0 +1,9 @@
+//! Fits: constants of the evidence families on data that may ship, weights and standings on simulated companies.
+
+mod forest;
+pub mod network;
+pub mod remote_input;
+pub mod timezone;
+pub mod typing;
+mod typing_table;
+pub mod world;

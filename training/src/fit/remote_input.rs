@@ -1,0 +1,290 @@
+//! Fits the remote-input family: forests for pointer and key transport, the comb's weight, reactions and delays.
+//!
+//! Pointer forests see simulated hands, devices and relays only, so every captured protocol is left out of them. The
+//! key forest sees typing that may be learned from under captured delay series (ours) and simulated relays; a protocol
+//! may be left out of it for measuring. Reactions follow what SOURCES.md says of people.
+
+use super::forest::{self, Row, Settings};
+use crate::corpus::captures::{self, Capture};
+use crate::corpus::keyboard::{self, KeyRelay};
+use crate::corpus::motion::{self, exponential, log_normal, normal};
+use elsewhere::evidence::quantile::quantile_of_sorted;
+use elsewhere::evidence::remote_input::challenge::{self, Reactions};
+use elsewhere::evidence::remote_input::forest::Doubt;
+use elsewhere::evidence::remote_input::{Parameters, Range, Usual, keys, pointer};
+use rand::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus as Random;
+use std::path::Path;
+
+/// Simulated people for pointers: one local and one relayed stretch each per kind.
+const HANDS: u32 = 2_400;
+/// Milliseconds of motion per stretch.
+const STRETCH_MILLIS: usize = 16_000;
+/// Most windows taken of one stretch, so that nobody dominates.
+const WINDOWS_PER_STRETCH: usize = 12;
+/// Windows of keys drawn per person and side.
+const KEY_WINDOWS: usize = 24;
+
+/// Parameters from everything that may be learned from.
+pub fn fit(data: &Path, seed: u64) -> Result<Parameters, String> {
+    fit_excluding(data, seed, None)
+}
+
+/// `parameters` with keys fitted anew without the captured delays of `protocol`; nothing else reads captures.
+pub fn refit_keys_excluding(
+    parameters: &Parameters,
+    data: &Path,
+    seed: u64,
+    protocol: &str,
+) -> Result<Parameters, String> {
+    let recorded = captures::captures(data)?;
+    let keys = fit_keys(data, &recorded, Some(protocol), &mut Random::seed_from_u64(seed))?;
+    let (comb_present, comb_lost_log_odds) = (keys.comb_present, keys.comb_lost_log_odds);
+    Ok(Parameters { keys: keys.forest, comb_present, comb_lost_log_odds, ..parameters.clone() })
+}
+
+/// The same without the captured delays of one protocol.
+pub fn fit_excluding(data: &Path, seed: u64, protocol: Option<&str>) -> Result<Parameters, String> {
+    let recorded = captures::captures(data)?;
+    let mut random = Random::seed_from_u64(seed ^ 0x7265_6d6f_7465_696e);
+    let rows = pointer_rows(&mut random);
+    let settings = Settings { trees: 160, rate: 0.14 };
+    let pointer_raw = forest::fit(&rows.raw, settings)?;
+    let pointer_coalesced = forest::fit(&rows.coalesced, settings)?;
+    let pointer_cadence = forest::fit(&rows.cadence, settings)?;
+    let keys = fit_keys(data, &recorded, protocol, &mut random)?;
+    let parameters = Parameters {
+        pointer_raw,
+        pointer_coalesced,
+        pointer_cadence,
+        keys: keys.forest,
+        comb_present: keys.comb_present,
+        comb_lost_log_odds: keys.comb_lost_log_odds,
+        // Nine in ten dwells under 20 ms: none of 1,000 people came near; e^5 is what that many can vouch for.
+        auto_release_log_odds: 5.0,
+        // One relay in twenty (a KVM on a quiet line) leaves no trace; one desk in a hundred looks like a relay.
+        pointer_doubt: Doubt { unseen_relay_rate: 0.05, odd_machine_rate: 0.01 },
+        // Keys say less: one relay in six without jitter hides in them. An auto-releasing KVM must still stand out.
+        key_doubt: Doubt { unseen_relay_rate: 0.15, odd_machine_rate: 0.005 },
+        reactions: reactions(&mut random),
+        usual: usual(&rows, &keys.local),
+    };
+    parameters.check()?;
+    Ok(parameters)
+}
+
+/// Rows for the three pointer forests.
+pub struct PointerRows {
+    raw: Vec<Row>,
+    coalesced: Vec<Row>,
+    cadence: Vec<Row>,
+}
+
+fn pointer_rows(random: &mut Random) -> PointerRows {
+    let mut rows = PointerRows { raw: Vec::new(), coalesced: Vec::new(), cadence: Vec::new() };
+    for group in 0..HANDS {
+        let hand = motion::hand(random);
+        for remote in [false, true] {
+            let path = motion::path(&hand, STRETCH_MILLIS, random);
+            let device = motion::device(random);
+            let reported = motion::reports(&device, &path, random);
+            let delivered = if remote {
+                let relay = motion::relay(random);
+                motion::relayed(&relay, &reported, random)
+            } else {
+                motion::load(&reported, random)
+            };
+            let frame = [16.667, 16.667, 16.667, 8.333, 6.944, 13.333][random.gen_range(0..6)];
+            let framed = motion::coalesced(&delivered, frame, random.gen_bool(0.5), random);
+            let tick = [1.0, 1.0, 0.1][random.gen_range(0..3)];
+            push_windows(&mut rows.raw, Some(&mut rows.cadence), &delivered, tick, remote, group);
+            push_windows(&mut rows.coalesced, None, &framed, tick, remote, group);
+        }
+    }
+    rows
+}
+
+fn push_windows(
+    rows: &mut Vec<Row>,
+    cadence: Option<&mut Vec<Row>>,
+    moves: &[motion::Move],
+    tick: f64,
+    remote: bool,
+    group: u32,
+) {
+    let mut bare = Vec::new();
+    for window in moves.chunks_exact(pointer::WINDOW_MOVES).take(WINDOWS_PER_STRETCH) {
+        let (gaps, xs, ys) = motion::columns(window, tick);
+        let push = |rows: &mut Vec<Row>, window: Option<pointer::Window>| {
+            rows.extend(window.map(|window| Row {
+                measurements: window.measurements.to_vec(),
+                remote,
+                group,
+                weight: 1.0,
+            }));
+        };
+        push(rows, pointer::measure(&gaps, Some((&xs, &ys))));
+        push(&mut bare, pointer::measure(&gaps, None));
+    }
+    if let Some(cadence) = cadence {
+        cadence.append(&mut bare);
+    }
+}
+
+/// What was fitted of keys.
+struct KeyFit {
+    forest: elsewhere::evidence::remote_input::forest::Forest,
+    comb_present: f64,
+    comb_lost_log_odds: f64,
+    local: Vec<keys::Window>,
+}
+
+fn fit_keys(data: &Path, recorded: &[Capture], protocol: Option<&str>, random: &mut Random) -> Result<KeyFit, String> {
+    let delays: Vec<Vec<f64>> = recorded
+        .iter()
+        .filter(|capture| capture.remote && Some(capture.protocol.as_str()) != protocol)
+        .map(Capture::key_delays)
+        .filter(|delays| delays.len() > 100)
+        .collect();
+    if delays.is_empty() {
+        return Err("no captured key delays to learn from".into());
+    }
+    let (mut rows, mut local, mut remote_combs) = (Vec::new(), Vec::new(), Vec::new());
+    for (group, typist) in keyboard::typists(data, random)?.iter().enumerate() {
+        for index in 0..KEY_WINDOWS {
+            let length = [200, 200, 200, 120, 60][random.gen_range(0..5)];
+            if typist.len() <= length {
+                continue;
+            }
+            let start = random.gen_range(0..typist.len() - length);
+            let slice = keyboard::slips(&typist[start..start + length], random);
+            let remote = index % 2 == 1;
+            let board = keyboard::keyboard(random);
+            let mut stamped = keyboard::polled(&board, &slice, random);
+            if remote {
+                let relay = if random.gen_bool(0.6) {
+                    KeyRelay::Captured(&delays[random.gen_range(0..delays.len())])
+                } else {
+                    keyboard::simulated_relay(random)
+                };
+                stamped = keyboard::relayed_keys(&relay, &stamped, random);
+            }
+            let (dwells, intervals) = keyboard::columns(&stamped);
+            let ordered = random.gen_bool(0.75);
+            let Some(window) = keys::measure(&dwells, &intervals, ordered) else { continue };
+            rows.push(Row { measurements: window.measurements.to_vec(), remote, group: group as u32, weight: 1.0 });
+            if remote { remote_combs.push(window.comb) } else { local.push(window) }
+        }
+    }
+    let forest = forest::fit(&rows, Settings { trees: 90, rate: 0.12 })?;
+    // A comb weaker than this is lost: where the two sides' shares lie furthest apart.
+    let lost = |combs: &mut dyn Iterator<Item = f64>, limit: f64| {
+        let (mut n, mut hits) = (0.0, 0.0);
+        for comb in combs {
+            n += 1.0;
+            hits += f64::from(u8::from(comb < limit));
+        }
+        hits / f64::max(n, 1.0)
+    };
+    let shares =
+        |limit: f64| (lost(&mut remote_combs.iter().copied(), limit), lost(&mut local.iter().map(|w| w.comb), limit));
+    let mut comb_present = 0.05;
+    for step in 1..=60 {
+        let limit = f64::from(step) * 0.01;
+        let (here, there) = (shares(limit), shares(comb_present));
+        if here.0 - here.1 > there.0 - there.1 {
+            comb_present = limit;
+        }
+    }
+    let (of_remote, of_local) = shares(comb_present);
+    Ok(KeyFit {
+        forest,
+        comb_present,
+        comb_lost_log_odds: (of_remote / of_local.max(0.02)).ln().clamp(0.0, 1.5),
+        local,
+    })
+}
+
+/// Reactions of people as SOURCES.md describes them, and relays as the captures and physics do.
+fn reactions(random: &mut Random) -> Reactions {
+    const DRAWS: usize = 400_000;
+    let mut counts = vec![0.0f64; challenge::NOISE_CELLS];
+    let mut core = Vec::with_capacity(DRAWS);
+    for _ in 0..DRAWS {
+        let sigma = log_normal(random, 22.0, 0.25);
+        let tau = log_normal(random, 45.0, 0.35);
+        // Half of the display's spread is the machine's (in the location), half the moment's (frames, polls).
+        let mut noise =
+            sigma * normal(random) + exponential(random, tau) + 45.0 * (log_normal(random, 1.0, 0.28) - 1.0);
+        core.push(noise);
+        if random.gen_bool(0.03) {
+            noise += exponential(random, 250.0);
+        }
+        let cell = ((noise - challenge::NOISE_FIRST_MILLIS) / challenge::NOISE_CELL_MILLIS)
+            .clamp(0.0, (challenge::NOISE_CELLS - 1) as f64);
+        counts[cell as usize] += 1.0;
+    }
+    core.sort_by(f64::total_cmp);
+    // Smoothed over neighbours, and never impossible: one answer in a hundred has a story of its own.
+    let floor = 0.01 * DRAWS as f64 / challenge::NOISE_CELLS as f64;
+    let noise_log_density = (0..counts.len())
+        .map(|at| {
+            let near = &counts[at.saturating_sub(2)..(at + 3).min(counts.len())];
+            let mean = near.iter().sum::<f64>() / near.len() as f64;
+            ((mean + floor) / (1.01 * DRAWS as f64)).ln()
+        })
+        .collect();
+    let mean = core.iter().sum::<f64>() / DRAWS as f64;
+    let variance = core.iter().map(|noise| (noise - mean).powi(2)).sum::<f64>() / DRAWS as f64;
+    Reactions {
+        // 200 ms of a person and 45 ms of display and keyboard.
+        location_mean: 245.0,
+        // 40 ms between people and 13 ms between their displays.
+        location_spread: (40.0f64.powi(2) + 13.0f64.powi(2)).sqrt(),
+        day_spread: 15.0,
+        noise_log_density,
+        noise_spread: variance.sqrt(),
+        delay_prior: delay_prior(random),
+        // A sanctioned path goes to a machine in the region: 10 to 90 ms of loop.
+        sanctioned_prior: sanctioned_prior(),
+        limit: 9.0,
+    }
+}
+
+/// Added loop delay of relays: 40 to 400 ms of round trip, log-normal about 160, and 12 to 120 ms of protocol.
+fn delay_prior(random: &mut Random) -> Vec<f64> {
+    let cells = (560.0 / challenge::CELL_MILLIS) as usize;
+    let mut prior = vec![0.0; cells];
+    const DRAWS: usize = 100_000;
+    for _ in 0..DRAWS {
+        let delay = log_normal(random, 160.0, 0.55).clamp(30.0, 420.0) + random.gen_range(12.0..120.0);
+        prior[((delay / challenge::CELL_MILLIS) as usize).min(cells - 1)] += 1.0 / DRAWS as f64;
+    }
+    let total: f64 = prior.iter().sum();
+    prior.into_iter().map(|p| p / total).collect()
+}
+
+fn sanctioned_prior() -> Vec<f64> {
+    let cells = (90.0 / challenge::CELL_MILLIS) as usize;
+    (0..=cells).map(|cell| if cell == 0 { 0.0 } else { 1.0 / cells as f64 }).collect()
+}
+
+fn usual(rows: &PointerRows, local: &[keys::Window]) -> Usual {
+    let range = |mut values: Vec<f64>, scale: f64| -> Range {
+        values.sort_by(f64::total_cmp);
+        (quantile_of_sorted(&values, 0.05) * scale, quantile_of_sorted(&values, 0.95) * scale)
+    };
+    let of_pointer =
+        |index: usize| rows.raw.iter().filter(|row| !row.remote).map(|row| row.measurements[index]).collect::<Vec<_>>();
+    let of_keys = |of: &dyn Fn(&keys::Window) -> f64| local.iter().map(of).collect::<Vec<_>>();
+    Usual {
+        pointer_gap_median_micros: range(of_pointer(2).into_iter().map(|log| log.exp() - 1.0).collect(), 1e3),
+        pointer_burst_rate: range(of_pointer(5), 1.0),
+        dwell_p10_micros: range(of_keys(&|window| window.dwell_millis[0]), 1e3),
+        dwell_p90_micros: range(of_keys(&|window| window.dwell_millis[1]), 1e3),
+        dwell_short_rate: range(of_keys(&|window| window.short_rate), 1.0),
+        press_burst_rate: range(of_keys(&|window| window.press_burst_rate), 1.0),
+        // Median of a Gaussian of 22 ms and an exponential of 45 ms added.
+        reaction_noise_median_micros: 36_000.0,
+    }
+}

@@ -1,0 +1,419 @@
+//! Fits the table part of the typing family: factor model by EM with missing rows, then two covariances.
+
+use super::typing::{logistic, samples};
+use crate::convert::keystroke as convert;
+use crate::corpus::keystroke::{self as corpus, KeystrokeSet};
+use elsewhere::evidence::typing::observe::observe;
+use elsewhere::evidence::typing::table::{PRESSES_NOMINAL, SLOTS_MAX, TableCell, TableObservation, TableParameters, TableProfile, TableScore, solve_positive};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Tables of one person, in order.
+#[derive(Debug, Clone)]
+pub(crate) struct TablePerson {
+    /// Where the person is from.
+    pub set: KeystrokeSet,
+    /// Tables by session; sessions of one sitting are blocks.
+    pub sessions: Vec<Vec<TableObservation>>,
+}
+
+/// Most blocks taken of a person of one sitting.
+const BLOCKS_MAX: usize = 14;
+
+/// Observes the table of a block through the road that serves.
+pub(crate) fn table_observation(block: &[corpus::Stretch], set: KeystrokeSet) -> Result<Option<TableObservation>, String> {
+    let mut event = convert::bare_event("w", "e".into(), 0);
+    event.cadence = Some(convert::table_of(block, set));
+    Ok(observe(&samples(event)?).table)
+}
+
+/// People with tables of `presses` presses.
+pub(crate) fn table_people(data: &Path, set: KeystrokeSet, presses: usize) -> Result<Vec<TablePerson>, String> {
+    let mut people = Vec::new();
+    for typist in corpus::read(data, set)? {
+        let mut by_session: BTreeMap<u32, Vec<corpus::Stretch>> = BTreeMap::new();
+        for stretch in typist.stretches {
+            by_session.entry(stretch.session).or_default().push(stretch);
+        }
+        let mut sessions = Vec::new();
+        for stretches in by_session.values() {
+            let blocks = convert::blocks(stretches, presses);
+            let step = blocks.len().div_ceil(BLOCKS_MAX).max(1);
+            let mut tables = Vec::new();
+            for block in blocks.iter().step_by(step) {
+                tables.extend(table_observation(block, set)?);
+            }
+            sessions.push(tables);
+        }
+        people.push(TablePerson { set, sessions });
+    }
+    Ok(people)
+}
+
+/// Factors of the model; 121 people do not carry many more.
+pub(crate) const RANK: usize = 16;
+/// Rounds of EM; the likelihood is flat by then.
+const ROUNDS: usize = 12;
+/// Digraph cells kept, the most frequent.
+const DIGRAPHS_KEPT: usize = 300;
+/// Least specific variance of a cell, in ln.
+const SPECIFIC_VARIANCE_MIN: f64 = 0.0004;
+/// Weight of the prior that loadings are small, in tables.
+const LOADING_PRIOR: f64 = 2.0;
+
+struct Cells {
+    cells: Vec<TableCell>,
+    index: BTreeMap<u16, usize>,
+}
+
+/// Chooses cells and starts means, press variances and loadings.
+fn start(tables: &[&TableObservation], rank: usize) -> Cells {
+    let mut by_cell: BTreeMap<u16, Vec<(f64, f64, f64)>> = BTreeMap::new();
+    for table in tables {
+        for row in &table.rows {
+            by_cell.entry(row.cell).or_default().push((row.log_time, row.count, row.spread));
+        }
+    }
+    let mut digraphs: Vec<(usize, u16)> = by_cell
+        .iter()
+        .filter(|(cell, _)| usize::from(**cell) >= elsewhere::evidence::typing::table::KEY_COUNT)
+        .map(|(cell, rows)| (rows.len(), *cell))
+        .collect();
+    digraphs.sort_by_key(|(count, cell)| (std::cmp::Reverse(*count), *cell));
+    let kept: std::collections::BTreeSet<u16> = digraphs.iter().take(DIGRAPHS_KEPT).map(|(_, cell)| *cell).collect();
+    let mut cells = Vec::new();
+    for (cell, rows) in &by_cell {
+        let key = usize::from(*cell) < elsewhere::evidence::typing::table::KEY_COUNT;
+        if rows.len() < 40 || !(key || kept.contains(cell)) {
+            continue;
+        }
+        let weight: f64 = rows.iter().map(|row| row.1.sqrt()).sum();
+        let mean = rows.iter().map(|row| row.0 * row.1.sqrt()).sum::<f64>() / weight;
+        // Half an interquartile range is .6745 standard deviations; a median varies by pi/2 of a mean.
+        let spreads: Vec<f64> = rows.iter().filter(|row| row.1 >= 4.0).map(|row| row.2 / 0.6745).collect();
+        let square = spreads.iter().map(|spread| spread * spread).sum::<f64>() / spreads.len().max(1) as f64;
+        let press_variance = std::f64::consts::FRAC_PI_2 * square.clamp(0.01, 0.25);
+        // Loadings start as speed and hold plus fixed waves: no randomness, and no two factors alike.
+        let loadings = (0..rank)
+            .map(|factor| match factor {
+                0 => 0.15,
+                1 => if key { 0.15 } else { -0.05 },
+                _ => 0.05 * (f64::from(*cell) * (0.37 + 0.61 * factor as f64)).sin(),
+            })
+            .collect();
+        cells.push(TableCell { cell: *cell, mean, specific_variance: 0.01, press_variance, loadings });
+    }
+    let index = cells.iter().enumerate().map(|(index, cell)| (cell.cell, index)).collect();
+    Cells { cells, index }
+}
+
+/// Inverse of a symmetric positive definite matrix, column by column.
+fn inverse(matrix: &[f64], n: usize) -> Vec<f64> {
+    let mut result = vec![0.0; n * n];
+    for column in 0..n {
+        let mut copy = matrix.to_vec();
+        let mut right = vec![0.0; n];
+        right[column] = 1.0;
+        solve_positive(&mut copy, &mut right);
+        for row in 0..n {
+            result[row * n + column] = right[row];
+        }
+    }
+    result
+}
+
+/// One round of EM over all tables.
+fn round(model: &mut Cells, tables: &[&TableObservation], rank: usize) {
+    let wide = rank + 1;
+    let count = model.cells.len();
+    let mut normal = vec![0.0; count * wide * wide];
+    let mut right = vec![0.0; count * wide];
+    // Residual moments for the specific variance: sum of weights, of weighted squared residual less known noise.
+    let mut residual = vec![(0.0, 0.0); count];
+    for table in tables {
+        let mut precision = vec![0.0; rank * rank];
+        let mut mean = vec![0.0; rank];
+        let rows: Vec<(usize, f64, f64, f64)> = table
+            .rows
+            .iter()
+            .filter_map(|row| {
+                let index = *model.index.get(&row.cell)?;
+                let cell = &model.cells[index];
+                let known = cell.press_variance / row.count.max(1.0) + row.clock_variance;
+                Some((index, row.log_time, cell.specific_variance + known, known))
+            })
+            .collect();
+        for (index, log_time, variance, _) in &rows {
+            let cell = &model.cells[*index];
+            for i in 0..rank {
+                let weighted = cell.loadings[i] / variance;
+                mean[i] += weighted * (log_time - cell.mean);
+                for j in 0..=i {
+                    precision[i * rank + j] += weighted * cell.loadings[j];
+                }
+            }
+        }
+        for i in 0..rank {
+            precision[i * rank + i] += 1.0;
+            for j in 0..i {
+                precision[j * rank + i] = precision[i * rank + j];
+            }
+        }
+        let covariance = inverse(&precision, rank);
+        solve_positive(&mut precision, &mut mean);
+        for (index, log_time, variance, known) in &rows {
+            let cell = &model.cells[*index];
+            let mut predicted = cell.mean;
+            let mut doubt = 0.0;
+            for i in 0..rank {
+                predicted += cell.loadings[i] * mean[i];
+                for j in 0..rank {
+                    doubt += cell.loadings[i] * covariance[i * rank + j] * cell.loadings[j];
+                }
+            }
+            let square = (log_time - predicted).powi(2) + doubt;
+            let weight = 1.0 / (variance * variance);
+            residual[*index].0 += weight;
+            residual[*index].1 += weight * (square.min(16.0 * variance) - known);
+            let base = *index * wide * wide;
+            let extended = |i: usize| if i < rank { mean[i] } else { 1.0 };
+            for i in 0..wide {
+                right[*index * wide + i] += extended(i) * log_time / variance;
+                for j in 0..wide {
+                    let second = extended(i) * extended(j) + if i < rank && j < rank { covariance[i * rank + j] } else { 0.0 };
+                    normal[base + i * wide + j] += second / variance;
+                }
+            }
+        }
+    }
+    for (index, cell) in model.cells.iter_mut().enumerate() {
+        let base = index * wide * wide;
+        let mut matrix = normal[base..base + wide * wide].to_vec();
+        let mut solution = right[index * wide..(index + 1) * wide].to_vec();
+        for i in 0..rank {
+            matrix[i * wide + i] += LOADING_PRIOR / (cell.specific_variance + cell.press_variance);
+        }
+        solve_positive(&mut matrix, &mut solution);
+        cell.loadings.copy_from_slice(&solution[..rank]);
+        cell.mean = solution[rank];
+        let (weight, sum) = residual[index];
+        if weight > 0.0 {
+            cell.specific_variance = (sum / weight).max(SPECIFIC_VARIANCE_MIN);
+        }
+    }
+}
+
+/// Eigenvalues and eigenvectors (columns) of a symmetric matrix by Jacobi rotations.
+fn eigen(matrix: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
+    let mut a = matrix.to_vec();
+    let mut v = vec![0.0; n * n];
+    (0..n).for_each(|i| v[i * n + i] = 1.0);
+    for _ in 0..60 {
+        let off: f64 = (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| a[i * n + j] * a[i * n + j]).sum();
+        if off < 1e-20 {
+            break;
+        }
+        for p in 0..n {
+            for q in p + 1..n {
+                if a[p * n + q].abs() < 1e-18 {
+                    continue;
+                }
+                let theta = (a[q * n + q] - a[p * n + p]) / (2.0 * a[p * n + q]);
+                let t = theta.signum() / (theta.abs() + (theta * theta + 1.0).sqrt());
+                let t = if theta == 0.0 { 1.0 } else { t };
+                let c = 1.0 / (t * t + 1.0).sqrt();
+                let s = t * c;
+                for k in 0..n {
+                    let (x, y) = (a[k * n + p], a[k * n + q]);
+                    a[k * n + p] = c * x - s * y;
+                    a[k * n + q] = s * x + c * y;
+                }
+                for k in 0..n {
+                    let (x, y) = (a[p * n + k], a[q * n + k]);
+                    a[p * n + k] = c * x - s * y;
+                    a[q * n + k] = s * x + c * y;
+                }
+                for k in 0..n {
+                    let (x, y) = (v[k * n + p], v[k * n + q]);
+                    v[k * n + p] = c * x - s * y;
+                    v[k * n + q] = s * x + c * y;
+                }
+            }
+        }
+    }
+    ((0..n).map(|i| a[i * n + i]).collect(), v)
+}
+
+/// Fits factors and covariances on people, calibration left at the raw ratio.
+pub(crate) fn fit_model(people: &[&TablePerson], rank: usize) -> TableParameters {
+    let tables: Vec<&TableObservation> = people.iter().flat_map(|person| person.sessions.iter().flatten()).collect();
+    let mut model = start(&tables, rank);
+    for _ in 0..ROUNDS {
+        round(&mut model, &tables, rank);
+    }
+    let mut parameters = TableParameters {
+        basis: 0,
+        slots: slots(&model.cells, &tables),
+        cells: model.cells,
+        centre: vec![0.0; rank],
+        projection: Vec::new(),
+        between_variance: Vec::new(),
+        calibration: vec![1.0, 0.0, 0.0, 0.0, 0.0],
+        gate: 0.0,
+    };
+    covariances(&mut parameters, people, rank);
+    let mut bits = 0xcbf2_9ce4_u32;
+    for value in parameters.projection.iter().flatten() {
+        bits = (bits ^ (value.to_bits() >> 20) as u32).wrapping_mul(0x0100_0193);
+    }
+    parameters.basis = bits;
+    parameters
+}
+
+/// The cells with most presses behind them, as many as a profile keeps.
+fn slots(cells: &[TableCell], tables: &[&TableObservation]) -> Vec<u16> {
+    let mut presses: BTreeMap<u16, f64> = BTreeMap::new();
+    for row in tables.iter().flat_map(|table| &table.rows) {
+        *presses.entry(row.cell).or_default() += row.count;
+    }
+    let mut order: Vec<(f64, u16)> =
+        cells.iter().enumerate().map(|(index, cell)| (presses.get(&cell.cell).copied().unwrap_or(0.0), index as u16)).collect();
+    order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let mut slots: Vec<u16> = order.iter().take(SLOTS_MAX).map(|(_, index)| *index).collect();
+    slots.sort_unstable();
+    slots
+}
+
+fn covariances(parameters: &mut TableParameters, people: &[&TablePerson], rank: usize) {
+    let factors: Vec<Vec<Vec<f64>>> = people
+        .iter()
+        .map(|person| person.sessions.iter().flatten().filter_map(|table| parameters.factors(table)).map(|found| found.0).collect())
+        .filter(|tables: &Vec<Vec<f64>>| tables.len() >= 2)
+        .collect();
+    let mean_of = |tables: &[Vec<f64>]| -> Vec<f64> {
+        (0..rank).map(|i| tables.iter().map(|table| table[i]).sum::<f64>() / tables.len() as f64).collect()
+    };
+    let means: Vec<Vec<f64>> = factors.iter().map(|tables| mean_of(tables)).collect();
+    let centre = mean_of(&means);
+    let mut within = vec![0.0; rank * rank];
+    let mut between = vec![0.0; rank * rank];
+    let people_count = means.len() as f64;
+    for (tables, mean) in factors.iter().zip(&means) {
+        let count = tables.len() as f64;
+        for i in 0..rank {
+            for j in 0..rank {
+                let own: f64 = tables.iter().map(|table| (table[i] - mean[i]) * (table[j] - mean[j])).sum::<f64>() / (count - 1.0);
+                within[i * rank + j] += own / people_count;
+                between[i * rank + j] += ((mean[i] - centre[i]) * (mean[j] - centre[j]) - own / count) / people_count;
+            }
+        }
+    }
+    // Whiten by the within covariance, then turn to the axes of the between covariance.
+    let (values, vectors) = eigen(&within, rank);
+    let whiten: Vec<f64> = (0..rank * rank)
+        .map(|at| {
+            let (row, column) = (at / rank, at % rank);
+            vectors[column * rank + row] / values[row].max(1e-6).sqrt()
+        })
+        .collect();
+    let mut turned = vec![0.0; rank * rank];
+    for i in 0..rank {
+        for j in 0..rank {
+            for a in 0..rank {
+                for b in 0..rank {
+                    turned[i * rank + j] += whiten[i * rank + a] * between[a * rank + b] * whiten[j * rank + b];
+                }
+            }
+        }
+    }
+    let (values, vectors) = eigen(&turned, rank);
+    let mut order: Vec<usize> = (0..rank).collect();
+    order.sort_by(|a, b| values[*b].total_cmp(&values[*a]));
+    order.retain(|axis| values[*axis] > 0.05);
+    parameters.centre = centre;
+    parameters.between_variance = order.iter().map(|axis| values[*axis]).collect();
+    parameters.projection = order
+        .iter()
+        .map(|axis| (0..rank).map(|column| (0..rank).map(|row| vectors[row * rank + axis] * whiten[row * rank + column]).sum()).collect())
+        .collect();
+}
+
+/// A comparison of a table with a profile, and its truth.
+pub(crate) struct TableTrial {
+    pub score: TableScore,
+    pub non_mated: bool,
+    /// Person compared.
+    pub person: usize,
+}
+
+/// Enrols the first tables of everybody and compares later ones: for several sessions, across them.
+pub(crate) fn table_trials(people: &[&TablePerson], parameters: &TableParameters, enrol: usize, strangers: usize) -> Vec<TableTrial> {
+    let split: Vec<(Vec<&TableObservation>, Vec<&TableObservation>)> = people
+        .iter()
+        .map(|person| {
+            if person.sessions.len() > 1 {
+                // First sessions enrol, later sessions probe; `enrol` tables at most, oldest first.
+                let half = person.sessions.len() / 2;
+                let first = person.sessions[..half].iter().flatten().take(enrol).collect();
+                (first, person.sessions[half..].iter().flatten().collect())
+            } else {
+                let tables: Vec<&TableObservation> = person.sessions.iter().flatten().collect();
+                let half = enrol.min(tables.len() / 2);
+                (tables[..half].to_vec(), tables[half..].to_vec())
+            }
+        })
+        .collect();
+    let mut trials = Vec::new();
+    for (index, (enrolled, own)) in split.iter().enumerate() {
+        if enrolled.is_empty() {
+            continue;
+        }
+        let mut profile = TableProfile::default();
+        enrolled.iter().for_each(|table| profile.learn(table, parameters));
+        let mut push = |table: &TableObservation, non_mated: bool| {
+            trials.extend(profile.score(table, parameters).map(|score| TableTrial { score, non_mated, person: index }));
+        };
+        own.iter().for_each(|table| push(table, false));
+        for step in 1..=strangers.min(people.len() - 1) {
+            // Strides spread the strangers over everybody.
+            let other = (index + step * (1 + people.len() / (strangers + 1)).max(1)) % people.len();
+            if other != index && let Some(table) = split[other].1.get(step % split[other].1.len().max(1)) {
+                push(table, true);
+            }
+        }
+    }
+    trials
+}
+
+/// Folds of the cross-fitting that calibration is made on.
+const FOLDS: usize = 5;
+
+/// Fits the table part.
+pub(crate) fn fit_table(data: &Path) -> Result<TableParameters, String> {
+    let mut people = table_people(data, KeystrokeSet::VillaniFree, PRESSES_NOMINAL as usize)?;
+    people.extend(table_people(data, KeystrokeSet::Bbmas, PRESSES_NOMINAL as usize)?);
+    let (mut rows, mut truths) = (Vec::new(), Vec::new());
+    for fold in 0..FOLDS {
+        let kept: Vec<&TablePerson> = people.iter().enumerate().filter(|(index, _)| index % FOLDS != fold).map(|(_, person)| person).collect();
+        let model = fit_model(&kept, RANK);
+        for set in [KeystrokeSet::VillaniFree, KeystrokeSet::Bbmas] {
+            let left: Vec<&TablePerson> = people
+                .iter()
+                .enumerate()
+                .filter(|(index, person)| index % FOLDS == fold && person.set == set)
+                .map(|(_, person)| person)
+                .collect();
+            for enrol in [1, 2, 4, 6] {
+                for trial in table_trials(&left, &model, enrol, 20) {
+                    rows.push(trial.score.inputs().to_vec());
+                    truths.push(trial.non_mated);
+                }
+            }
+        }
+    }
+    let everybody: Vec<&TablePerson> = people.iter().collect();
+    let mut parameters = fit_model(&everybody, RANK);
+    parameters.calibration = logistic(&rows, &truths, 1.0)?;
+    parameters.gate = 0.0;
+    Ok(parameters)
+}

@@ -1,0 +1,296 @@
+//! Fitted on simulated companies: weights of findings, calibration, levels and the numbers behind a standing.
+//!
+//! Three companies with seeds, people, sites and networks of their own: one fits, one calibrates, one tests. Everything
+//! here is simulated and said to be so in the card.
+
+use elsewhere::evidence::feature::Finding;
+use elsewhere::evidence::quantile::quantile_of_sorted;
+use elsewhere::model::{Additive, Calibration, FindingModel, Levels, StandingModel, Term};
+use linfa::prelude::*;
+use linfa_logistic::LogisticRegression;
+use ndarray::{Array1, Array2};
+
+/// One simulated session as the fit sees it.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// Number of the worker.
+    pub worker: usize,
+    /// Score per finding, nats; `None` when it took no part.
+    pub scores: Vec<Option<f64>>,
+}
+
+/// A simulated company after replay.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    /// Sessions in time order.
+    pub sessions: Vec<Session>,
+    /// Scenario code by worker, such as `B01`.
+    pub scenario: Vec<&'static str>,
+    /// Whether the worker is hostile.
+    pub hostile: Vec<bool>,
+    /// Standing evidence by worker: highest over time, and the first session at which it flagged.
+    pub standing_max: Vec<f64>,
+    /// Days from a worker's first session to the flag, where there was one.
+    pub flag_days: Vec<Option<f64>>,
+    /// Code of the first reason of the standing at the flag.
+    pub flag_reason: Vec<Option<String>>,
+}
+
+/// Prior odds the service assumes: one worker in a thousand (scenarios.md, A5).
+const PREVALENCE: f64 = 1e-3;
+
+/// Caps and roles of a finding, by judgement from `evidence.md`: how far one session's finding may clear or convict, and
+/// how much it may add to a standing.
+struct Role {
+    score_min: f64,
+    score_max: f64,
+    evidence_max: f64,
+    sustained: f64,
+    cumulative: bool,
+}
+
+fn role(finding: Finding) -> Role {
+    let role = |score_min, score_max, evidence_max, sustained, cumulative| Role {
+        score_min,
+        score_max,
+        evidence_max,
+        sustained,
+        cumulative,
+    };
+    match finding {
+        // Physics: may flag alone once sustained over three days.
+        Finding::RemoteInputLoop | Finding::NetworkRoundTrip | Finding::NetworkGap => role(-1.5, 5.0, 5.0, 8.0, false),
+        Finding::RemoteInputPointer | Finding::RemoteInputKey => role(-1.5, 4.5, 5.0, 5.0, false),
+        Finding::TypingPhrase | Finding::TypingTable => role(-2.5, 5.0, 4.5, 4.5, false),
+        Finding::CrowdSite | Finding::CrowdAuthenticator | Finding::CrowdRelay => role(0.0, 4.0, 4.5, 4.5, true),
+        // Rhythm corroborates, it never convicts.
+        Finding::TimezoneRhythm => role(-2.0, 3.0, 3.0, 3.0, true),
+        Finding::TelemetryReplay => role(0.0, 4.0, 4.0, 4.0, false),
+        Finding::RemoteInputDevice | Finding::RemoteInputSoftware => role(-0.5, 2.5, 2.5, 2.5, false),
+        Finding::NetworkFamiliarity => role(-2.0, 4.0, 2.0, 2.0, false),
+        Finding::TypingSynthetic | Finding::RemoteInputMachine | Finding::RemoteInputDelay => {
+            role(-0.5, 2.5, 2.0, 2.0, false)
+        }
+        Finding::TimezoneClock | Finding::NetworkClaim | Finding::NetworkTravel => role(-1.0, 2.5, 2.0, 2.0, false),
+        Finding::TimezoneNetwork | Finding::NetworkAnonymized | Finding::TelemetrySilent => {
+            role(-0.5, 1.0, 1.0, 1.0, false)
+        }
+    }
+}
+
+/// The model before anything is fitted on a company: every finding at full weight.
+pub fn unweighted() -> (Additive, StandingModel) {
+    let terms = Finding::ALL.iter().map(|finding| term(*finding, 1.0)).collect();
+    let additive = Additive { base_log_odds: (PREVALENCE / (1.0 - PREVALENCE)).ln(), terms };
+    let standing = StandingModel {
+        findings: Vec::new(),
+        half_life_days: HALF_LIFE_DAYS,
+        sustained_day_count: SUSTAINED_DAYS,
+        false_flag_budget: BUDGET,
+        threshold_log_odds: (1.0 / BUDGET).ln(),
+    };
+    (additive, standing)
+}
+
+/// A quarter's work fades to half in two months: long enough for twenty workdays to add up, short enough to forgive.
+const HALF_LIFE_DAYS: f64 = 60.0;
+/// Days on which physics must hold before it flags alone. Design figure.
+const SUSTAINED_DAYS: u32 = 3;
+/// False flags per worker-month. Design figure.
+const BUDGET: f64 = 1e-3;
+
+fn term(finding: Finding, weight: f64) -> Term {
+    let Role { score_min, score_max, .. } = role(finding);
+    Term { finding: finding.name().into(), weight, score_min, score_max }
+}
+
+fn capped(session: &Session) -> Vec<f64> {
+    let cap = |finding: &Finding| {
+        let Role { score_min, score_max, .. } = role(*finding);
+        session.scores[finding.index()].map_or(0.0, |score| score.clamp(score_min, score_max))
+    };
+    Finding::ALL.iter().map(cap).collect()
+}
+
+/// Least and greatest weight of a finding. A simulated company cannot prove that real evidence is worthless, nor that
+/// it is worth more than its family measured on real data.
+const WEIGHT_MIN: f64 = 0.25;
+const WEIGHT_MAX: f64 = 1.0;
+/// Ridge on the weights: findings of one cause share their weight instead of fighting over it.
+const RIDGE: f64 = 3.0;
+
+/// Fits the weight of every finding by logistic regression of hostile against honest sessions.
+///
+/// # Errors
+/// When linfa cannot fit.
+pub fn fit_weights(world: &World) -> Result<Additive, String> {
+    let rows: Vec<Vec<f64>> = world.sessions.iter().map(capped).collect();
+    let columns = Finding::COUNT;
+    let flat: Vec<f64> = rows.iter().flatten().copied().collect();
+    let records = Array2::from_shape_vec((rows.len(), columns), flat).map_err(|error| error.to_string())?;
+    let targets: Array1<bool> = world.sessions.iter().map(|session| world.hostile[session.worker]).collect();
+    let (weights, _) = logistic(records, targets, RIDGE)?;
+    let terms = Finding::ALL
+        .iter()
+        .map(|finding| term(*finding, round(weights[finding.index()].clamp(WEIGHT_MIN, WEIGHT_MAX))))
+        .collect();
+    Ok(Additive { base_log_odds: (PREVALENCE / (1.0 - PREVALENCE)).ln(), terms })
+}
+
+/// Six decimals: more would only be noise of the optimiser, and people read the file.
+fn round(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+/// Coefficients and intercept of a ridge logistic regression of `true`.
+pub fn logistic(records: Array2<f64>, targets: Array1<bool>, ridge: f64) -> Result<(Vec<f64>, f64), String> {
+    let fitted = LogisticRegression::default()
+        .alpha(ridge)
+        .max_iterations(300)
+        .gradient_tolerance(1e-5)
+        .fit(&Dataset::new(records, targets))
+        .map_err(|error| format!("logistic regression: {error}"))?;
+    // linfa names the classes itself; the coefficients are those of the positive one.
+    let sign = if fitted.labels().pos.class { 1.0 } else { -1.0 };
+    Ok((fitted.params().iter().map(|weight| weight * sign).collect(), fitted.intercept() * sign))
+}
+
+/// Fits calibration on a company of its own: log-odds of hostile at even prior against the weighed evidence.
+///
+/// # Errors
+/// When linfa cannot fit.
+pub fn fit_calibration(world: &World, additive: &Additive) -> Result<Calibration, String> {
+    let evidence: Vec<f64> = world.sessions.iter().map(|session| weigh(session, additive)).collect();
+    let targets: Array1<bool> = world.sessions.iter().map(|session| world.hostile[session.worker]).collect();
+    let positive = targets.iter().filter(|hostile| **hostile).count() as f64;
+    let negative = targets.len() as f64 - positive;
+    let records = Array2::from_shape_vec((evidence.len(), 1), evidence).map_err(|error| error.to_string())?;
+    let (slope, intercept) = logistic(records, targets, 1e-3)?;
+    Ok(Calibration {
+        intercept: round((intercept - (positive / negative).ln()).clamp(-3.0, 0.5)),
+        slope: round(slope[0].clamp(0.3, 1.0)),
+    })
+}
+
+/// The evidence of a session: what all findings add, nats.
+pub fn weigh(session: &Session, additive: &Additive) -> f64 {
+    let capped = capped(session);
+    additive.terms.iter().zip(&capped).map(|(term, score)| term.weight * score).sum()
+}
+
+/// Probability of a session after calibration.
+pub fn probability(session: &Session, additive: &Additive, calibration: &Calibration) -> f64 {
+    let logit = additive.base_log_odds + calibration.intercept + calibration.slope * weigh(session, additive);
+    1.0 / (1.0 + (-logit).exp())
+}
+
+/// Levels by what they cost on honest sessions of the calibration company: a step-up for one login in a thousand, a
+/// person's look for one in ten thousand (scenarios.md, protocol).
+pub fn fit_levels(world: &World, additive: &Additive, calibration: &Calibration) -> Levels {
+    let honest = world.sessions.iter().filter(|session| !world.hostile[session.worker]);
+    let mut probabilities: Vec<f64> = honest.map(|session| probability(session, additive, calibration)).collect();
+    probabilities.sort_by(f64::total_cmp);
+    let medium = quantile_of_sorted(&probabilities, 1.0 - 1e-3).clamp(0.005, 0.5);
+    let high = quantile_of_sorted(&probabilities, 1.0 - 1e-4).clamp(0.02_f64.max(medium * 1.5), 0.9);
+    Levels { medium: round(medium), high: round(high) }
+}
+
+/// A worker's sessions of one finding.
+#[derive(Default, Clone)]
+struct Seen {
+    count: f64,
+    sum: f64,
+    squares: f64,
+    last: f64,
+}
+
+impl Seen {
+    fn mean(&self, cumulative: bool) -> f64 {
+        if cumulative { self.last } else { self.sum / self.count }
+    }
+}
+
+/// Fewest sessions of a worker that say what its mean is.
+const SESSIONS_MIN: f64 = 3.0;
+/// Least variance between honest workers, nats squared. Real oddities are more various than simulated ones.
+const BETWEEN_MIN: f64 = 0.5;
+/// Least variance of a session around its worker's mean, nats squared.
+const WITHIN_MIN: f64 = 0.25;
+
+/// Fits the two-covariance model of every finding.
+///
+/// The variance between honest workers is widened until honest workers' likelihood ratios average at most one, as those
+/// of a true ratio do: tails that a normal law misses (satellites, VPN users) are paid for here.
+pub fn fit_standing(world: &World) -> StandingModel {
+    let (_, empty) = unweighted();
+    let findings = Finding::ALL.iter().map(|finding| fit_finding(*finding, world)).collect();
+    StandingModel { findings, ..empty }
+}
+
+fn fit_finding(finding: Finding, world: &World) -> FindingModel {
+    let Role { evidence_max, sustained, cumulative, .. } = role(finding);
+    let score_cap = 8.0;
+    let mut seen = vec![Seen::default(); world.hostile.len()];
+    for session in &world.sessions {
+        if let Some(score) = session.scores[finding.index()] {
+            let score = score.clamp(-score_cap, score_cap);
+            let seen = &mut seen[session.worker];
+            seen.count += 1.0;
+            seen.sum += score;
+            seen.squares += score * score;
+            seen.last = score;
+        }
+    }
+    let means = |hostile: bool| -> Vec<(f64, f64)> {
+        let of_class = seen.iter().zip(&world.hostile).filter(|(seen, is)| **is == hostile && seen.count >= SESSIONS_MIN);
+        of_class.map(|(seen, _)| (seen.mean(cumulative), seen.count)).collect()
+    };
+    let (honest, hostile) = (means(false), means(true));
+    let average = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let honest_mean = average(&honest.iter().map(|(mean, _)| *mean).collect::<Vec<_>>());
+    let noise: Vec<f64> = seen
+        .iter()
+        .zip(&world.hostile)
+        .filter(|(seen, hostile)| !**hostile && seen.count >= SESSIONS_MIN)
+        .map(|(seen, _)| (seen.squares - seen.sum * seen.sum / seen.count) / (seen.count - 1.0))
+        .collect();
+    let within_variance = if cumulative { WITHIN_MIN } else { average(&noise).max(WITHIN_MIN) };
+    let spread = average(&honest.iter().map(|(mean, _)| (mean - honest_mean).powi(2)).collect::<Vec<_>>());
+    let between_variance = spread.max(BETWEEN_MIN);
+    let line = honest_mean + 0.5 + 2.0 * between_variance.sqrt();
+    let showing: Vec<f64> = hostile.iter().map(|(mean, _)| *mean).filter(|mean| *mean > line).collect();
+    let share = showing.len() as f64 / world.hostile.iter().filter(|hostile| **hostile).count().max(1) as f64;
+    // A finding no simulated operator shows keeps a modest meaning: real ones may.
+    let hostile_mean = if showing.is_empty() { line.max(honest_mean + 1.0) } else { average(&showing) };
+    let mut model = FindingModel {
+        finding: finding.name().into(),
+        honest_mean: round(honest_mean),
+        hostile_mean: round(hostile_mean),
+        between_variance,
+        within_variance: round(within_variance),
+        hostile_share: round(share.clamp(0.05, 0.9)),
+        score_cap,
+        evidence_max,
+        evidence_max_sustained: sustained,
+        cumulative,
+    };
+    for _ in 0..40 {
+        let ratios = honest.iter().map(|(mean, count)| {
+            let count = if cumulative { 1.0 } else { *count };
+            model.log_likelihood_ratio(*mean, count).min(sustained).exp()
+        });
+        if ratios.sum::<f64>() <= honest.len() as f64 {
+            break;
+        }
+        model.between_variance *= 1.25;
+    }
+    model.between_variance = round(model.between_variance);
+    model
+}
+
+/// Raises the threshold until no honest worker of the calibration company stands within `margin` of it.
+pub fn calibrate_threshold(standing: &mut StandingModel, world: &World, margin: f64) {
+    let honest = world.standing_max.iter().zip(&world.hostile).filter(|(_, hostile)| !**hostile);
+    let highest = honest.map(|(evidence, _)| *evidence).fold(f64::NEG_INFINITY, f64::max);
+    standing.threshold_log_odds = round(standing.threshold_log_odds.max(highest + margin));
+}

@@ -1,0 +1,273 @@
+//! The trainer: fits, measures and publishes models, turns real data into requests, and writes the example company.
+
+mod convert;
+mod corpus;
+mod evaluate;
+mod fit;
+mod metrics;
+mod publish;
+mod replay;
+mod request;
+mod train;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use elsewhere::model::{Model, ModelFile};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use indicatif::{ProgressBar, ProgressStyle};
+use request::{Figure, Scorer, Update};
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Fits, measures and publishes the models of elsewhere.
+#[derive(Debug, Parser)]
+#[command(name = "training", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Fit a model, measure it and write its directory.
+    Train {
+        /// Directory of the real data sets.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// Directory to write, such as models/session-risk-1; its name is the model's.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Seed of every random number.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// When training is said to end, seconds since 1970; an argument so that equal calls give equal bytes.
+        #[arg(long, default_value_t = 1_795_305_600)]
+        train_time: i64,
+        /// Honest workers in each simulated company.
+        #[arg(long, default_value_t = 600)]
+        honest: usize,
+        /// Hostile workers in each simulated company.
+        #[arg(long, default_value_t = 160)]
+        hostile: usize,
+        /// Days each company is followed.
+        #[arg(long, default_value_t = 28)]
+        days: u32,
+    },
+    /// Measure a model on real data, through the whole pipeline, and print the figures.
+    Evaluate {
+        /// What to measure.
+        family: Part,
+        /// Directory of the real data sets.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// Directory of the model.
+        #[arg(long, value_name = "DIR", default_value = "models/session-risk-1")]
+        model: PathBuf,
+        /// Seed of splits, simulations and intervals.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Write the requests behind a family's figures as NDJSON for `elsewhere score`.
+    Convert {
+        /// Whose data to turn into requests.
+        family: Part,
+        /// Directory of the real data sets.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// File to write, gzipped.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Directory of the model whose answers steer what is asked next.
+        #[arg(long, value_name = "DIR", default_value = "models/session-risk-1")]
+        model: PathBuf,
+        /// Seed of splits and simulations.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Write four simulated weeks of a small company, and the truth about it beside them.
+    Example {
+        /// File to write, gzipped; the truth goes beside it with the ending `.truth.tsv`.
+        #[arg(long, value_name = "FILE", default_value = "examples/company.ndjson.gz")]
+        out: PathBuf,
+        /// Seed of the company.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Typing,
+    RemoteInput,
+    Network,
+    Timezone,
+    All,
+}
+
+impl Part {
+    fn covers(self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Typing => name == "typing",
+            Self::RemoteInput => name == "remote-input",
+            Self::Network => name == "network",
+            Self::Timezone => name == "timezone",
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("training: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), String> {
+    match command {
+        Command::Train { data, out, seed, train_time, honest, hostile, days } => {
+            require_data(&data)?;
+            let model_id = out.file_name().and_then(|name| name.to_str()).ok_or("--out needs a directory name")?;
+            let plan = train::Plan {
+                model_id: model_id.into(),
+                seed,
+                train_time_seconds: train_time,
+                honest_workers: honest,
+                hostile_workers: hostile,
+                days,
+            };
+            let bar = spinner();
+            let trained = train::train(&data, &plan, &|what| bar.set_message(what.to_string()))?;
+            bar.finish_and_clear();
+            let command = format!(
+                "cargo run --release -p training -- train --data <directory> --out models/{model_id} --seed {seed} \
+                 --train-time {train_time} --honest {honest} --hostile {hostile} --days {days}"
+            );
+            publish::publish(&out, &trained, &command)?;
+            print_figures(&trained.figures);
+            println!("wrote {}", out.display());
+            Ok(())
+        }
+        Command::Evaluate { family, data, model, seed } => {
+            require_data(&data)?;
+            let file = load(&model)?;
+            let mut new_scorer = || scorer(&file);
+            let bar = spinner();
+            let mut figures = Vec::new();
+            for (name, evaluate) in evaluate::FAMILIES {
+                if family.covers(name) {
+                    bar.set_message(format!("measuring {name}"));
+                    figures.extend(evaluate(&data, &mut new_scorer, seed)?);
+                }
+            }
+            bar.finish_and_clear();
+            print_figures(&figures);
+            Ok(())
+        }
+        Command::Convert { family, data, out, model, seed } => {
+            require_data(&data)?;
+            convert_family(family, &data, &out, &load(&model)?, seed)
+        }
+        Command::Example { out, seed } => write_example(&out, seed),
+    }
+}
+
+/// Real data are not part of the project: say clearly what is missing and where it is described.
+fn require_data(data: &Path) -> Result<(), String> {
+    if data.join("keystroke").is_dir() {
+        return Ok(());
+    }
+    Err(format!(
+        "skipped: there are no data sets in {} (expected keystroke/, remote/, network/, login/ and rhythm/ as \
+         docs/architecture.md describes); tests and the service need none",
+        data.display()
+    ))
+}
+
+fn load(directory: &Path) -> Result<ModelFile, String> {
+    Ok(Model::load(directory).map_err(|error| format!("{}: {error}", directory.display()))?.file)
+}
+
+/// A scorer with an empty store. The model was loaded before, so making it ready again cannot fail.
+fn scorer(file: &ModelFile) -> Box<dyn Scorer> {
+    let replay = Model::prepare(file.clone(), [0; 32]).map_err(|error| error.to_string()).and_then(replay::Replay::new);
+    match replay {
+        Ok(replay) => Box::new(replay),
+        Err(error) => Box::new(Unready(error)),
+    }
+}
+
+struct Unready(String);
+
+impl Scorer for Unready {
+    fn score(&mut self, _: elsewhere::event::EventUnchecked, _: Update) -> Result<request::Scored, String> {
+        Err(self.0.clone())
+    }
+}
+
+fn spinner() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+fn print_figures(figures: &[Figure]) {
+    for figure in figures {
+        let interval = figure.interval.map_or(String::new(), |(low, high)| format!(" [{low:.4}, {high:.4}]"));
+        let floor = figure.floor.map_or(String::new(), |floor| format!(" floor {floor}"));
+        println!("{:<52} {:>9.4}{interval}{floor}  {} ({})", figure.name, figure.value, figure.sample, figure.source);
+    }
+}
+
+fn create(path: &Path) -> Result<GzEncoder<BufWriter<File>>, String> {
+    let file = File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(GzEncoder::new(BufWriter::new(file), Compression::best()))
+}
+
+fn convert_family(family: Part, data: &Path, out: &Path, file: &ModelFile, seed: u64) -> Result<(), String> {
+    let lines = Rc::new(RefCell::new(create(out)?));
+    let mut number = 0;
+    let mut new_scorer = || -> Box<dyn Scorer> {
+        number += 1;
+        Box::new(convert::Recording::new(scorer(file), number, Rc::clone(&lines)))
+    };
+    for (name, evaluate) in evaluate::FAMILIES {
+        if family.covers(name) {
+            evaluate(data, &mut new_scorer, seed)?;
+        }
+    }
+    lines.borrow_mut().try_finish().map_err(|error| format!("{}: {error}", out.display()))?;
+    println!("wrote {}", out.display());
+    Ok(())
+}
+
+fn write_example(out: &Path, seed: u64) -> Result<(), String> {
+    let spec = corpus::company::example_company(seed);
+    let failed = |error: std::io::Error| format!("{}: {error}", out.display());
+    let mut lines = create(out)?;
+    let simulation = corpus::company::simulate(&spec);
+    let truth = simulation.truth();
+    let mut count = 0;
+    for simulated in simulation {
+        writeln!(lines, "{}", convert::line(&simulated.event, Update::IfTrusted)?).map_err(failed)?;
+        count += 1;
+    }
+    lines.finish().and_then(|mut file| file.flush()).map_err(failed)?;
+    let name = out.file_name().and_then(|name| name.to_str()).unwrap_or("company");
+    let beside = out.with_file_name(format!("{}.truth.tsv", name.trim_end_matches(".ndjson.gz")));
+    let mut table = BufWriter::new(File::create(&beside).map_err(failed)?);
+    corpus::company::write_truth(&truth, &mut table).and_then(|()| table.flush()).map_err(failed)?;
+    println!("wrote {} ({count} events of {} workers) and {}", out.display(), truth.len(), beside.display());
+    Ok(())
+}

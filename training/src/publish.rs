@@ -1,0 +1,240 @@
+//! `models/<id>/`: model, card, figures and hashes. A directory once released is not written again.
+
+use crate::request::Figure;
+use crate::train::Trained;
+use crate::evaluate::world::WorldReport;
+use elsewhere::model::artefact::hex;
+use elsewhere::model::ModelFile;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// Everything the card says, for machines.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// The model.
+    pub model_id: String,
+    /// Seed of fits, companies and intervals.
+    pub seed: u64,
+    /// The command that makes model and figures again.
+    pub command: String,
+    /// Figures on real data, and simulated ones that stand beside them.
+    pub figures: Vec<Figure>,
+    /// The simulated test company.
+    pub world: WorldReport,
+}
+
+/// Writes a model directory.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn publish(directory: &Path, trained: &Trained, command: &str) -> Result<(), String> {
+    std::fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let Trained { file, figures, world } = trained;
+    let evaluation = Evaluation {
+        model_id: file.model_id.clone(),
+        seed: file.seed,
+        command: command.into(),
+        figures: figures.clone(),
+        world: world.clone(),
+    };
+    let files = [
+        ("model.json", json(file)?),
+        ("card.md", card(file, &evaluation)),
+        ("evaluation.json", json(&evaluation)?),
+    ];
+    let mut sums = String::new();
+    for (name, text) in &files {
+        let _ = writeln!(sums, "{}  {name}", hex(&Sha256::digest(text.as_bytes())));
+        write(directory, name, text)?;
+    }
+    write(directory, "SHA256SUMS", &sums)
+}
+
+fn write(directory: &Path, name: &str, text: &str) -> Result<(), String> {
+    let path = directory.join(name);
+    std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String, String> {
+    let mut text = serde_json::to_string_pretty(value).map_err(|error| error.to_string())?;
+    // Long tables of numbers on one line each: the file is for people, but nobody reads a number a line.
+    text = compact_numbers(&text);
+    text.push('\n');
+    Ok(text)
+}
+
+/// Joins runs of lines that hold nothing but numbers.
+fn compact_numbers(text: &str) -> String {
+    let numeric = |line: &str| {
+        let body = line.trim().trim_end_matches(',');
+        !body.is_empty() && body.bytes().all(|byte| byte.is_ascii_digit() || b"-+.eE".contains(&byte))
+    };
+    let mut out = String::with_capacity(text.len() / 2);
+    let mut in_run = false;
+    for line in text.lines() {
+        let now = numeric(line);
+        if now && in_run {
+            out.push(' ');
+            out.push_str(line.trim());
+        } else {
+            if !out.is_empty() {
+                out.push('\n');
+            }
+            out.push_str(line);
+        }
+        in_run = now;
+    }
+    out
+}
+
+/// The card people read.
+pub fn card(file: &ModelFile, evaluation: &Evaluation) -> String {
+    let world = &evaluation.world;
+    let mut text = String::new();
+    let _ = write!(
+        text,
+        "# {id}\n\n\
+         Says of a session, and over sessions of a worker, whether the person at the keyboard is where and who the worker\n\
+         claims to be. Additive: every verdict is a base, a list of reasons and a residual that add up.\n\n\
+         - Feature schema {schema}, {feature_count} features, {finding_count} findings. Seed {seed}.\n\
+         - Made and measured by `{command}`; the same call gives the same bytes.\n\n\
+         ## What it was fitted on\n\n\
+         | part | data | licence |\n| --- | --- | --- |\n\
+         | typing: backgrounds, spreads, table model, calibration | Villani fixed and free, keypad (POHMM project), BB-MAS, MEU-Mobile | BSD-3-Clause; CC BY 4.0; CC BY 4.0 |\n\
+         | remote_input: pointer | simulated hands, devices and relays | ours |\n\
+         | remote_input: keys | our captures' transport delays over Villani, BB-MAS and MEU typing, simulated polling grids | ours; as above |\n\
+         | remote_input: challenge | simulated people, delays of our captures | ours |\n\
+         | network: round-trip constants by region and access class | WonderProxy pings of 2020-07 (constants only) | published for public use |\n\
+         | network: familiarity and travel | semi-real logins | ours |\n\
+         | timezone: weekly templates | public commit histories (aggregates only) | facts |\n\
+         | crowd, telemetry | priors by judgement, stated in the code | - |\n\
+         | weights, standing, calibration, levels | simulated companies | ours |\n\n\
+         Nothing was fitted on CMU, Aalto, or the replayed human behaviour of the captures: they measure only.\n\n",
+        id = file.model_id,
+        schema = file.feature_schema_version,
+        feature_count = file.features.len(),
+        finding_count = file.additive.terms.len(),
+        seed = file.seed,
+        command = evaluation.command,
+    );
+    figures_table(&mut text, &evaluation.figures);
+    world_table(&mut text, world);
+    weights_table(&mut text, file);
+    text.push_str(LIMITS);
+    text
+}
+
+fn figures_table(text: &mut String, figures: &[Figure]) {
+    text.push_str(
+        "## Figures, through the whole pipeline\n\n\
+         *Real* data are development data: nobody in them was used to fit what they measure, but for figures that say\n\
+         otherwise. *Measure* marks data that may measure and never fit. Intervals are 95 %, resampled by person, recording,\n\
+         server or author. Reproduce with `cargo run --release -p training -- evaluate all --data <directory>`.\n\n\
+         | figure | value | 95 % interval | floor | sample | source |\n| --- | --- | --- | --- | --- | --- |\n",
+    );
+    for figure in figures {
+        let interval = figure.interval.map_or("-".into(), |(low, high)| format!("{low:.4} to {high:.4}"));
+        let floor = figure.floor.map_or("-".into(), |floor| {
+            let met = if figure.higher_is_better { figure.value >= floor } else { figure.value <= floor };
+            format!("{floor} {}", if met { "met" } else { "**missed**" })
+        });
+        let _ = writeln!(
+            text,
+            "| `{}`: {} | {:.4} | {interval} | {floor} | {} | {}, {} |",
+            figure.name, figure.description, figure.value, figure.sample, figure.source, figure.licence
+        );
+    }
+    text.push('\n');
+}
+
+fn world_table(text: &mut String, world: &WorldReport) {
+    let _ = write!(
+        text,
+        "## Workers flagged, simulated\n\n\
+         A simulated company the model never saw: {} sessions, {} honest workers, endpoint telemetry. False flags: {} \
+         (upper 95 % bound {:.4} per worker); this is a first figure on a small company, not proof of the budget of one per\n\
+         1,000 worker-months, which needs 20,000 of them. Mean recall over hostile scenarios {:.2}. Cost of the session\n\
+         log-odds: Cllr {:.3}, least possible {:.3}. Simulated operators prove nothing about real ones.\n\n\
+         | scenario | workers | flagged | median days | most frequent first reason | median evidence, nats |\n\
+         | --- | --- | --- | --- | --- | --- |\n",
+        world.session_count,
+        world.honest_worker_count,
+        world.false_flag_count,
+        world.false_flag_rate_upper,
+        world.recall,
+        world.cllr,
+        world.min_cllr
+    );
+    for row in &world.scenarios {
+        let _ = writeln!(
+            text,
+            "| {} {} | {} | {} | {} | {} | {:+.1} |",
+            row.scenario,
+            if row.hostile { "hostile" } else { "honest" },
+            row.worker_count,
+            row.flagged_count,
+            row.median_days.map_or("-".into(), |days| format!("{days:.1}")),
+            row.top_reason.as_deref().unwrap_or("-"),
+            row.median_evidence
+        );
+    }
+    text.push_str(
+        "\nSessions by threshold on the probability (simulated; intervals resampled by worker):\n\n\
+         | threshold | honest sessions at or above | upper | hostile sessions at or above | lower |\n\
+         | --- | --- | --- | --- | --- |\n",
+    );
+    for point in &world.operating_points {
+        let _ = writeln!(
+            text,
+            "| {:.4} | {:.5} | {:.5} | {:.3} | {:.3} |",
+            point.threshold,
+            point.false_positive_rate,
+            point.false_positive_rate_upper,
+            point.true_positive_rate,
+            point.true_positive_rate_lower
+        );
+    }
+    text.push('\n');
+}
+
+fn weights_table(text: &mut String, file: &ModelFile) {
+    let _ = write!(
+        text,
+        "## Weights\n\nBase {:.3} nats (one in a thousand). Calibration: intercept {:.3}, slope {:.3}. Levels: medium from {:.4}, \
+         high from {:.4}. Flag from {:.2} nats of standing.\n\n\
+         | finding | weight | session cap | standing cap (sustained) | share of operators showing it |\n\
+         | --- | --- | --- | --- | --- |\n",
+        file.additive.base_log_odds,
+        file.calibration.intercept,
+        file.calibration.slope,
+        file.levels.medium,
+        file.levels.high,
+        file.standing.threshold_log_odds
+    );
+    for term in &file.additive.terms {
+        let standing = file.standing.findings.iter().find(|entry| entry.finding == term.finding);
+        let _ = writeln!(
+            text,
+            "| `{}` | {:.2} | {:+.1} to {:+.1} | {} | {} |",
+            term.finding,
+            term.weight,
+            term.score_min,
+            term.score_max,
+            standing.map_or("-".into(), |entry| format!("{:.1} ({:.1})", entry.evidence_max, entry.evidence_max_sustained)),
+            standing.map_or("-".into(), |entry| format!("{:.2}", entry.hostile_share))
+        );
+    }
+    text.push('\n');
+}
+
+const LIMITS: &str = "## Who is worse served, and what not to use it for\n\n\
+- Slow and error-prone typists, people with injuries and new keyboards are further from their own past; typing then\n\
+  abstains or shrinks, but its figures by speed are not measured yet.\n\
+- Rhythm says little of night owls, shift and on-call workers; declared irregular hours silence it.\n\
+- Satellite, mobile and in-flight paths make round trips abstain; privacy browsers make clocks and fine timing abstain.\n\
+- An operator who lives in the claimed country and types at the machine cannot be told from the worker by place.\n\
+- A flag is a reason for a person to look. It is not proof, not a ground for dismissal, and says nothing of nationality:\n\
+  language, layout and names never enter.\n\
+- Every figure on operators is simulated or replayed; no labelled sessions of real ones exist in public.\n";

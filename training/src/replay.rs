@@ -1,0 +1,85 @@
+//! Events in order through the very pipeline that serves, over a store in memory; features and verdicts read back.
+
+use crate::request::{Scored, Scorer, Update};
+use elsewhere::event::{Event, EventUnchecked, Rules, TablePolicy, Violations};
+use elsewhere::evidence::feature::{Features, Finding};
+use elsewhere::history::{Config, MemoryStore, TenantId};
+use elsewhere::model::Model;
+use elsewhere::pipeline::{self, Models, Pipeline, SharedStore, Submission};
+use elsewhere::risk::Verdict;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// The rules of `elsewhere score`: time from events, tables opted in, no timing of secrets.
+pub const RULES: Rules = Rules { now: None, secret_typing_allowed: false, tables: TablePolicy::PerEvent };
+
+/// A pipeline of its own with an empty store.
+pub struct Replay {
+    pipeline: Pipeline,
+    tenant: TenantId,
+    asked: std::cell::Cell<u64>,
+}
+
+impl Replay {
+    /// Starts with an empty store.
+    ///
+    /// # Errors
+    /// When the model cannot be served.
+    pub fn new(model: Model) -> Result<Self, String> {
+        let store: SharedStore = Arc::new(MemoryStore::new(Config::of_events()));
+        let tenant = store.tenant("replay").map_err(|error| error.to_string())?;
+        let pipeline = Pipeline::new(store, Models::new(vec![model], None)?);
+        Ok(Self { pipeline, tenant, asked: std::cell::Cell::new(0) })
+    }
+
+    /// Scores one event as `elsewhere score` does, with the features it was scored by.
+    ///
+    /// Figures may ask about one sample twice, so events are named by their order here and never taken for repeats.
+    ///
+    /// # Errors
+    /// The violations of an event that does not pass the check, or what the pipeline says.
+    pub fn assess(&self, mut event: EventUnchecked, update: Update) -> Result<(Arc<Verdict>, Features), String> {
+        self.asked.set(self.asked.get() + 1);
+        event.event_id = format!("{}", self.asked.get());
+        let mut violations = Violations::default();
+        let Some(event) = event.check("event", &RULES, &mut violations) else {
+            return Err(violations.to_string());
+        };
+        self.assess_checked(event, update)
+    }
+
+    fn assess_checked(&self, event: Event, update: Update) -> Result<(Arc<Verdict>, Features), String> {
+        let now = event.samples.time;
+        let content_hash = Sha256::digest(event.event_id.as_bytes()).into();
+        let update = match update {
+            Update::IfTrusted => pipeline::Update::IfTrusted,
+            Update::Always => pipeline::Update::Always,
+            Update::Never => pipeline::Update::Never,
+        };
+        let submission = Submission { event, content_hash, update, model_id: String::new() };
+        let mut seen = None;
+        let outcome =
+            self.pipeline.assess_watched(self.tenant, &submission, now, &mut |features| seen = Some(features.clone()));
+        match (outcome, seen) {
+            (Ok(assessed), Some(features)) => Ok((assessed.verdict, features)),
+            (Ok(_), None) => Err(format!("event {} was scored before", submission.event.event_id)),
+            (Err(failure), _) => Err(format!("{failure:?}")),
+        }
+    }
+}
+
+impl Scorer for Replay {
+    fn score(&mut self, event: EventUnchecked, update: Update) -> Result<Scored, String> {
+        let (verdict, features) = self.assess(event, update)?;
+        let mut scored = Scored {
+            findings: Finding::ALL.iter().map(|finding| features.get(finding.score())).collect(),
+            utc_offsets: verdict.whereabouts.utc_offsets.clone(),
+            loop_rtt_micros: verdict.whereabouts.loop_rtt_micros,
+            ..Scored::default()
+        };
+        for (slot, family) in scored.log_likelihood_ratio.iter_mut().zip(&verdict.families) {
+            *slot = family.log_likelihood_ratio;
+        }
+        Ok(scored)
+    }
+}
