@@ -1,11 +1,12 @@
 //! The path of a login in one screen: observe, recall, compare, weigh, judge, and what is learned afterwards.
 //!
-//! Serving, `elsewhere score` and training call the same [`featurize`]; there is no other road to a feature.
+//! Serving, `elsewhere score` and training call [`Pipeline::assess_watched`], and it alone calls
+//! [`crate::evidence::compare`]; there is no other road to a feature.
 
 use crate::event::{Event, EventTime, Samples};
 use crate::evidence::crowd::{self, LinkKind};
-use crate::evidence::feature::{Coverage, Family, Features};
-use crate::evidence::{self, Observations, Parameters, Profiles, Teaching, network, remote_input, timezone};
+use crate::evidence::feature::Features;
+use crate::evidence::{self, Compared, Observations, Teaching, network, remote_input};
 use crate::history::{Answer, Arrival, Durable, Store, StoreError, TenantId, TokenKind, Visit, WorkerRecord};
 use crate::model::{Model, StandingModel};
 use crate::risk::verdict::Findings;
@@ -116,19 +117,6 @@ impl Models {
     }
 }
 
-/// Measures one session and compares it with what is known. Pure; the one road to a feature.
-pub fn featurize(
-    seen: &Observations,
-    samples: &Samples,
-    known: &Profiles,
-    neighbours: &[crowd::Neighbour],
-    parameters: &Parameters,
-) -> (Features, [Coverage; Family::COUNT]) {
-    let mut features = Features::default();
-    let coverage = evidence::compare(seen, samples, known, neighbours, parameters, &mut features);
-    (features, coverage)
-}
-
 /// The store behind a pipeline.
 pub type SharedStore = Arc<dyn Store<WorkerRecord, Verdict>>;
 
@@ -235,7 +223,8 @@ fn judge(
     let parameters = &model.file.evidence;
     let seen = evidence::observe(samples);
     let neighbours = meet(&seen.crowd, visit);
-    let (features, coverage) = featurize(&seen, samples, &visit.record().profiles, &neighbours, parameters);
+    let Compared { features, coverage, utc_offsets } =
+        evidence::compare(&seen, samples, &visit.record().profiles, &neighbours, parameters);
     watch(&features);
     let weighed = model.additive.weigh(&features);
     let maturity = visit.record().maturity;
@@ -243,15 +232,14 @@ fn judge(
         learn(&seen, samples, &features, model, teaching, visit);
     }
     let record = visit.record();
-    let whereabouts = Whereabouts {
-        utc_offsets: timezone::offset_beliefs(&record.profiles.timezone, &parameters.timezone, samples.time),
-        client_distance_max_km: network::client_distance_max_km(&seen.network),
-        loop_rtt_micros: remote_input::loop_rtt_interval(
-            &seen.remote_input,
-            &record.profiles.remote_input,
-            &parameters.remote_input,
-        ),
-    };
+    let profile = &record.profiles.remote_input;
+    // Without prompts there is no loop to bound.
+    let loop_rtt_micros = samples
+        .challenge
+        .as_ref()
+        .and_then(|_| remote_input::loop_rtt_interval(&seen.remote_input, profile, &parameters.remote_input));
+    let client_distance_max_km = network::client_distance_max_km(&seen.network);
+    let whereabouts = Whereabouts { utc_offsets, client_distance_max_km, loop_rtt_micros };
     let standing = record.standing.report(&model.standing, samples.time.0.max(record.last_seen.0));
     let findings = Findings {
         event_id: &event.event_id,

@@ -30,7 +30,8 @@ fn imports(text: &str) -> BTreeSet<String> {
         if let Some(inside) = rest.strip_prefix('{') {
             found.extend(inside.split(',').map(|one| segments(one.trim())));
         } else if let Some((head, inside)) = rest.split_once("::{").filter(|(head, _)| plain(head)) {
-            found.extend(inside.split(['}', ',']).map(|one| segments(&format!("{head}::{}", one.trim()))));
+            let named = inside.split(['}', ',']).map(str::trim).filter(|one| !one.is_empty());
+            found.extend(named.map(|one| segments(&format!("{head}::{one}"))));
         } else {
             found.insert(segments(&rest));
         }

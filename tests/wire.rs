@@ -142,7 +142,8 @@ async fn a_batch_answers_item_by_item_in_request_order() {
         login("early", "w1", MONDAY, 1),
         login("early", "w1", MONDAY, 1),
     ];
-    let reply = service.risk().batch_assess_sessions(wire::BatchAssessSessionsRequest { events, ..Default::default() });
+    let mut risk = service.risk();
+    let reply = risk.batch_assess_sessions(wire::BatchAssessSessionsRequest { events, ..Default::default() });
     let results = reply.await.expect("results").into_inner().results;
     let ids: Vec<&str> = results.iter().map(|result| result.event_id.as_str()).collect();
     assert_eq!(ids, ["late", "bad", "early", "early"]);

@@ -11,6 +11,7 @@ use crate::history::StoreError;
 use crate::pipeline::Failure;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::task::spawn_blocking;
 use tonic::{Request, Response, Status};
 
 /// ProfileService over a pipeline.
@@ -49,11 +50,14 @@ impl ProfileService for Profiles {
             *tokens.entry(row.kind.0).or_default() += 1;
         }
         let standing = pipeline.standing(caller.tenant, &worker_id, self.doors.now()).map_err(refused)?;
+        let (tenant, counting, counted) = (caller.tenant, Arc::clone(store), worker_id.clone());
+        let verdict_count = spawn_blocking(move || counting.verdict_count(tenant, &counted)).await;
+        let verdict_count = verdict_count.map_err(|error| Status::internal(error.to_string()))?.map_err(refused)?;
         let extras = ProfileExtras {
             expire_micros: record.last_seen.0.saturating_add(self.doors.worker_retention_micros),
             standing: standing.unwrap_or_default(),
             tokens: tokens.into_iter().collect(),
-            verdict_count: store.verdict_count(caller.tenant, &worker_id).map_err(refused)?,
+            verdict_count,
         };
         let profile = Some(reply::profile(&worker_id, &record, &extras));
         Ok(Response::new(wire::GetProfileResponse { profile }))
@@ -68,7 +72,10 @@ impl ProfileService for Profiles {
         require("worker_id", &worker_id)?;
         let now = self.doors.now();
         let store = self.doors.pipeline.store();
-        let (forgotten, durable) = store.forget(caller.tenant, &worker_id, now).map_err(refused)?;
+        // Erasing waits for the disk, so it gets a thread that may wait.
+        let (tenant, store) = (caller.tenant, Arc::clone(store));
+        let erased = spawn_blocking(move || store.forget(tenant, &worker_id, now)).await;
+        let (forgotten, durable) = erased.map_err(|error| Status::internal(error.to_string()))?.map_err(refused)?;
         durable.await.map_err(refused)?;
         Ok(Response::new(wire::DeleteProfileResponse {
             verdict_count: forgotten.verdict_count,

@@ -20,23 +20,25 @@ pub enum Line {
 /// Lines of several sources after one another.
 pub struct Lines {
     sources: std::vec::IntoIter<PathBuf>,
-    current: Option<(PathBuf, Box<dyn BufRead + Send>)>,
+    current: Option<(PathBuf, Source)>,
     buffer: Vec<u8>,
 }
 
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 256 * 1024;
 
-fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
+type Source = BufReader<Box<dyn Read + Send>>;
+
+fn open(path: &Path) -> io::Result<Source> {
     if path == Path::new("-") {
-        return Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, io::stdin())));
+        return Ok(BufReader::with_capacity(BUFFER_BYTES, Box::new(io::stdin())));
     }
     let mut file = BufReader::with_capacity(BUFFER_BYTES, File::open(path)?);
     // By content, not by name: a renamed file still opens.
     if file.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
-        return Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(file))));
+        return Ok(BufReader::with_capacity(BUFFER_BYTES, Box::new(MultiGzDecoder::new(file))));
     }
-    Ok(Box::new(file))
+    Ok(BufReader::with_capacity(BUFFER_BYTES, Box::new(file)))
 }
 
 impl Lines {
@@ -44,6 +46,11 @@ impl Lines {
     pub fn of(paths: &[PathBuf]) -> Self {
         let sources = if paths.is_empty() { vec![PathBuf::from("-")] } else { paths.to_vec() };
         Self { sources: sources.into_iter(), current: None, buffer: Vec::new() }
+    }
+
+    /// Whether a whole line is at hand, so that asking for it cannot wait for whoever writes the input.
+    pub fn line_at_hand(&self) -> bool {
+        self.current.as_ref().is_some_and(|(_, reader)| reader.buffer().contains(&b'\n'))
     }
 
     /// The next line that is not blank, or `None` at the end.
@@ -82,7 +89,7 @@ impl Lines {
     }
 }
 
-fn skip_line(reader: &mut dyn BufRead) -> io::Result<()> {
+fn skip_line(reader: &mut impl BufRead) -> io::Result<()> {
     loop {
         let chunk = reader.fill_buf()?;
         if chunk.is_empty() {

@@ -96,7 +96,14 @@ pub fn run(arguments: &ScoreArguments) -> Result<(), String> {
     let mut lines = Lines::of(&arguments.files);
     let mut tally = Tally::default();
     let mut text = Vec::with_capacity(16 * 1024);
-    while let Some(line) = lines.next_line()? {
+    loop {
+        // Whoever feeds line by line and waits for answers gets them before we wait for more.
+        if let Some(output) = &mut output
+            && !lines.line_at_hand()
+        {
+            output.flush().map_err(unwritable)?;
+        }
+        let Some(line) = lines.next_line()? else { break };
         let result = scorer.score(line)?;
         let scored = matches!(result.outcome, Some(wire::assessment_result::Outcome::Verdict(_)));
         *(if scored { &mut tally.verdict_count } else { &mut tally.error_count }) += 1;
@@ -113,7 +120,7 @@ pub fn run(arguments: &ScoreArguments) -> Result<(), String> {
             progress.set_position(tally.verdict_count + tally.error_count);
         }
     }
-    if let Some(mut output) = output {
+    if let Some(output) = &mut output {
         output.flush().map_err(unwritable)?;
     }
     progress.finish_and_clear();

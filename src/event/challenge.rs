@@ -42,13 +42,13 @@ impl ChallengeUnchecked {
         if self.reaction_micros.is_empty() {
             v.add(&field, "is empty: send one entry per prompt shown, or leave `challenge` out when none was");
         }
-        super::check_length(v, &field, self.reaction_micros.len(), limits::PROMPTS_MAX);
+        super::check_length(v, format_args!("{field}"), self.reaction_micros.len(), limits::PROMPTS_MAX);
         super::check_column(v, path, "reaction_micros", &self.reaction_micros, limits::REACTION_MICROS_MAX);
         let kind = match self.kind {
             1 => Some(ChallengeKind::PressKey),
             2 => Some(ChallengeKind::ClickTarget),
             other => {
-                super::unknown_enum(v, &format!("{path}.kind"), other, "CHALLENGE_KIND_PRESS_KEY or CHALLENGE_KIND_CLICK_TARGET");
+                super::unknown_enum(v, format_args!("{path}.kind"), other, "CHALLENGE_KIND_PRESS_KEY or CHALLENGE_KIND_CLICK_TARGET");
                 None
             }
         };

@@ -73,15 +73,15 @@ impl DeviceUnchecked {
             v.add(path, "is empty: leave it out when nothing was collected");
             return None;
         }
-        let device_token = super::check_token(v, &format!("{path}.device_token"), &self.device_token);
-        let display_token = super::check_token(v, &format!("{path}.display_token"), &self.display_token);
-        let authenticator_token = super::check_token(v, &format!("{path}.authenticator_token"), &self.authenticator_token);
-        super::check_length(v, &format!("{path}.peripherals"), self.peripherals.len(), limits::PERIPHERALS_MAX);
+        let device_token = super::check_token(v, format_args!("{path}.device_token"), &self.device_token);
+        let display_token = super::check_token(v, format_args!("{path}.display_token"), &self.display_token);
+        let authenticator_token = super::check_token(v, format_args!("{path}.authenticator_token"), &self.authenticator_token);
+        super::check_length(v, format_args!("{path}.peripherals"), self.peripherals.len(), limits::PERIPHERALS_MAX);
         let mut peripherals = Vec::new();
         for (index, (vendor, product, class)) in self.peripherals.iter().enumerate().take(limits::PERIPHERALS_MAX) {
             let at = format!("{path}.peripherals[{index}]");
-            super::check_max(v, &format!("{at}.vendor_id"), u64::from(*vendor), 0xffff);
-            super::check_max(v, &format!("{at}.product_id"), u64::from(*product), 0xffff);
+            super::check_max(v, format_args!("{at}.vendor_id"), u64::from(*vendor), 0xffff);
+            super::check_max(v, format_args!("{at}.product_id"), u64::from(*product), 0xffff);
             let class = match class {
                 0 => PeripheralClass::Unknown,
                 1 => PeripheralClass::Keyboard,
@@ -91,14 +91,14 @@ impl DeviceUnchecked {
                 5 => PeripheralClass::Storage,
                 6 => PeripheralClass::Network,
                 other => {
-                    super::unknown_enum(v, &format!("{at}.peripheral_class"), *other, "a PERIPHERAL_CLASS of this version, or leave it out");
+                    super::unknown_enum(v, format_args!("{at}.peripheral_class"), *other, "a PERIPHERAL_CLASS of this version, or leave it out");
                     PeripheralClass::Unknown
                 }
             };
             peripherals.push(Peripheral { vendor_id: *vendor as u16, product_id: *product as u16, class });
         }
         if let Some(count) = self.display_count {
-            super::check_max(v, &format!("{path}.display_count"), u64::from(count), u64::from(limits::DISPLAYS_MAX));
+            super::check_max(v, format_args!("{path}.display_count"), u64::from(count), u64::from(limits::DISPLAYS_MAX));
         }
         if v.total() != before {
             return None;

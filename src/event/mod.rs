@@ -28,6 +28,7 @@ pub use typing::{CadenceTable, CadenceTableUnchecked, DigraphTime, KeyClass, Key
 pub use violation::{Fault, Violation, Violations};
 
 use serde::{Deserialize, Serialize};
+use std::fmt::Arguments;
 
 /// An instant: microseconds since 1970-01-01T00:00:00Z, in \[0, [`limits::EVENT_TIME_MICROS_MAX`]\].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -215,9 +216,9 @@ impl EventUnchecked {
     /// Returns the event when nothing was found wrong by this call.
     pub fn check(self, path: &str, rules: &Rules, v: &mut Violations) -> Option<Event> {
         let before = v.total();
-        check_identifier(v, &format!("{path}.event_id"), &self.event_id, true);
-        check_identifier(v, &format!("{path}.worker_id"), &self.worker_id, true);
-        check_identifier(v, &format!("{path}.session_id"), &self.session_id, false);
+        check_identifier(v, format_args!("{path}.event_id"), &self.event_id, true);
+        check_identifier(v, format_args!("{path}.worker_id"), &self.worker_id, true);
+        check_identifier(v, format_args!("{path}.session_id"), &self.session_id, false);
         let time = self.check_time(path, rules, v);
         let activity = match self.activity {
             1 => Some(SessionActivity::Logon),
@@ -226,7 +227,7 @@ impl EventUnchecked {
             4 => Some(SessionActivity::InSession),
             5 => Some(SessionActivity::Logoff),
             other => {
-                unknown_enum(v, &format!("{path}.activity"), other, "a SESSION_ACTIVITY of this version, such as SESSION_ACTIVITY_LOGON");
+                unknown_enum(v, format_args!("{path}.activity"), other, "a SESSION_ACTIVITY of this version, such as SESSION_ACTIVITY_LOGON");
                 None
             }
         };
@@ -248,8 +249,8 @@ impl EventUnchecked {
         let cadence = self.cadence.and_then(|table| table.check(&format!("{path}.cadence"), v));
         let active_span_micros = self.active_span.map_or(Some(0), |span| check_span(span, &format!("{path}.active_span"), v));
         if let Some(collector) = &self.collector {
-            check_text(v, &format!("{path}.collector.name"), &collector.name);
-            check_identifier(v, &format!("{path}.collector.nonce"), &collector.nonce, false);
+            check_text(v, format_args!("{path}.collector.name"), &collector.name);
+            check_identifier(v, format_args!("{path}.collector.nonce"), &collector.nonce, false);
         }
         if v.total() != before {
             return None;
@@ -316,67 +317,67 @@ fn check_span(span: DurationUnchecked, field: &str, v: &mut Violations) -> Optio
     }
 }
 
-fn check_identifier(v: &mut Violations, field: &str, value: &str, required: bool) {
+fn check_identifier(v: &mut Violations, field: Arguments<'_>, value: &str, required: bool) {
     if value.is_empty() {
         if required {
-            v.add(field, "is required: 1 to 128 characters of `A-Z a-z 0-9 . _ ~ -`");
+            v.add(field.to_string(), "is required: 1 to 128 characters of `A-Z a-z 0-9 . _ ~ -`");
         }
     } else if value.len() > limits::IDENTIFIER_BYTES_MAX {
-        v.add(field, format!("has {} bytes: at most {}", value.len(), limits::IDENTIFIER_BYTES_MAX));
+        v.add(field.to_string(), format!("has {} bytes: at most {}", value.len(), limits::IDENTIFIER_BYTES_MAX));
     } else if !value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte)) {
-        v.add(field, "may hold only `A-Z a-z 0-9 . _ ~ -`: send an opaque pseudonym");
+        v.add(field.to_string(), "may hold only `A-Z a-z 0-9 . _ ~ -`: send an opaque pseudonym");
     }
 }
 
 /// Checks an identifier that arrives outside an event, such as that of `GetStanding`.
 pub fn check_required_identifier(v: &mut Violations, field: &str, value: &str) {
-    check_identifier(v, field, value, true);
+    check_identifier(v, format_args!("{field}"), value, true);
 }
 
-fn check_text(v: &mut Violations, field: &str, value: &str) {
+fn check_text(v: &mut Violations, field: Arguments<'_>, value: &str) {
     if value.len() > limits::TEXT_BYTES_MAX {
-        v.add(field, format!("has {} bytes: at most {}", value.len(), limits::TEXT_BYTES_MAX));
+        v.add(field.to_string(), format!("has {} bytes: at most {}", value.len(), limits::TEXT_BYTES_MAX));
     } else if value.chars().any(char::is_control) {
-        v.add(field, "holds a control character: remove it");
+        v.add(field.to_string(), "holds a control character: remove it");
     }
 }
 
-fn check_zone_name(v: &mut Violations, field: &str, value: &str) {
+fn check_zone_name(v: &mut Violations, field: Arguments<'_>, value: &str) {
     if value.len() > limits::TEXT_BYTES_MAX {
-        v.add(field, format!("has {} bytes: at most {}", value.len(), limits::TEXT_BYTES_MAX));
+        v.add(field.to_string(), format!("has {} bytes: at most {}", value.len(), limits::TEXT_BYTES_MAX));
     } else if !value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_+-".contains(&byte)) {
-        v.add(field, "is not an IANA time zone: send a name such as `America/Chicago`");
+        v.add(field.to_string(), "is not an IANA time zone: send a name such as `America/Chicago`");
     }
 }
 
-fn check_region(v: &mut Violations, field: &str, value: &str, required: bool) {
+fn check_region(v: &mut Violations, field: Arguments<'_>, value: &str, required: bool) {
     let letters = value.len() == 2 && value.bytes().all(|byte| byte.is_ascii_uppercase());
     let digits = value.len() == 3 && value.bytes().all(|byte| byte.is_ascii_digit());
     if value.is_empty() {
         if required {
-            v.add(field, "is required within a claim: send a CLDR region code such as `US`");
+            v.add(field.to_string(), "is required within a claim: send a CLDR region code such as `US`");
         }
     } else if !(letters || digits) {
-        v.add(field, "is not a CLDR region code: two capital letters such as `US`, or three digits");
+        v.add(field.to_string(), "is not a CLDR region code: two capital letters such as `US`, or three digits");
     }
 }
 
-fn check_subdivision(v: &mut Violations, field: &str, value: &str) {
+fn check_subdivision(v: &mut Violations, field: Arguments<'_>, value: &str) {
     let parts: Vec<&str> = value.split('-').collect();
     let sound = matches!(parts.as_slice(), [country, part]
         if country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase())
             && (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()));
     if !value.is_empty() && !sound {
-        v.add(field, "is not an ISO 3166-2 subdivision: send a code such as `US-TN`");
+        v.add(field.to_string(), "is not an ISO 3166-2 subdivision: send a code such as `US-TN`");
     }
 }
 
-fn check_token(v: &mut Violations, field: &str, bytes: &[u8]) -> Option<Token> {
+fn check_token(v: &mut Violations, field: Arguments<'_>, bytes: &[u8]) -> Option<Token> {
     if bytes.is_empty() {
         return None;
     }
     if !(limits::TOKEN_BYTES_MIN..=limits::TOKEN_BYTES_MAX).contains(&bytes.len()) {
-        v.add(field, format!("has {} bytes: a keyed hash of {} to {} bytes is expected", bytes.len(), limits::TOKEN_BYTES_MIN, limits::TOKEN_BYTES_MAX));
+        v.add(field.to_string(), format!("has {} bytes: a keyed hash of {} to {} bytes is expected", bytes.len(), limits::TOKEN_BYTES_MIN, limits::TOKEN_BYTES_MAX));
         return None;
     }
     let mut folded = [0; 16];
@@ -388,12 +389,12 @@ fn check_resolution(v: &mut Violations, path: &str, micros: u32) {
     if micros == 0 {
         v.add(format!("{path}.timer_resolution_micros"), "is required: say how coarse the clock was, such as 1000 for a browser's millisecond");
     }
-    check_max(v, &format!("{path}.timer_resolution_micros"), u64::from(micros), u64::from(limits::TIMER_RESOLUTION_MICROS_MAX));
+    check_max(v, format_args!("{path}.timer_resolution_micros"), u64::from(micros), u64::from(limits::TIMER_RESOLUTION_MICROS_MAX));
 }
 
-fn check_length(v: &mut Violations, field: &str, length: usize, max: usize) {
+fn check_length(v: &mut Violations, field: Arguments<'_>, length: usize, max: usize) {
     if length > max {
-        v.add(field, format!("has {length} entries: at most {max}; send several events"));
+        v.add(field.to_string(), format!("has {length} entries: at most {max}; send several events"));
     }
 }
 
@@ -409,13 +410,13 @@ fn check_column(v: &mut Violations, path: &str, name: &str, column: &[u32], max:
     }
 }
 
-fn check_max(v: &mut Violations, field: &str, value: u64, max: u64) {
+fn check_max(v: &mut Violations, field: Arguments<'_>, value: u64, max: u64) {
     if value > max {
-        v.add(field, format!("is {value}: at most {max}"));
+        v.add(field.to_string(), format!("is {value}: at most {max}"));
     }
 }
 
-fn unknown_enum(v: &mut Violations, field: &str, number: i32, choices: &str) {
+fn unknown_enum(v: &mut Violations, field: Arguments<'_>, number: i32, choices: &str) {
     let found = if number == 0 { "is unspecified".to_string() } else { format!("has the unknown value {number}") };
-    v.add(field, format!("{found}: send {choices}"));
+    v.add(field.to_string(), format!("{found}: send {choices}"));
 }

@@ -95,7 +95,7 @@ pub struct NetworkUnchecked {
 }
 
 fn check_round_trips(v: &mut Violations, path: &str, name: &str, column: &[u32], length: usize) {
-    super::check_length(v, &format!("{path}.{name}"), column.len(), length);
+    super::check_length(v, format_args!("{path}.{name}"), column.len(), length);
     super::check_column(v, path, name, column, limits::ROUND_TRIP_MICROS_MAX);
     for (index, rtt) in column.iter().enumerate().take(length) {
         if *rtt == 0 {
@@ -122,9 +122,9 @@ impl NetworkUnchecked {
                 }
             }
         };
-        let ip_token = super::check_token(v, &format!("{path}.ip_token"), &self.ip_token);
-        super::check_region(v, &format!("{path}.region_code"), &self.region_code, false);
-        super::check_subdivision(v, &format!("{path}.subdivision_code"), &self.subdivision_code);
+        let ip_token = super::check_token(v, format_args!("{path}.ip_token"), &self.ip_token);
+        super::check_region(v, format_args!("{path}.region_code"), &self.region_code, false);
+        super::check_subdivision(v, format_args!("{path}.subdivision_code"), &self.subdivision_code);
         let connection_type = match self.connection_type {
             0 => ConnectionType::Unknown,
             1 => ConnectionType::Residential,
@@ -132,19 +132,19 @@ impl NetworkUnchecked {
             3 => ConnectionType::Organization,
             4 => ConnectionType::Hosting,
             other => {
-                super::unknown_enum(v, &format!("{path}.connection_type"), other, "a CONNECTION_TYPE of this version, or leave it out");
+                super::unknown_enum(v, format_args!("{path}.connection_type"), other, "a CONNECTION_TYPE of this version, or leave it out");
                 ConnectionType::Unknown
             }
         };
         check_round_trips(v, path, "tcp_rtt_micros", &self.tcp_rtt_micros, limits::ROUND_TRIPS_MAX);
         check_round_trips(v, path, "application_rtt_micros", &self.application_rtt_micros, limits::ROUND_TRIPS_MAX);
-        super::check_max(v, &format!("{path}.edge_leg_micros"), u64::from(self.edge_leg_micros), u64::from(limits::ROUND_TRIP_MICROS_MAX));
+        super::check_max(v, format_args!("{path}.edge_leg_micros"), u64::from(self.edge_leg_micros), u64::from(limits::ROUND_TRIP_MICROS_MAX));
         for (name, text) in [("ja4", &self.ja4), ("user_agent", &self.user_agent), ("operating_system", &self.operating_system)] {
-            super::check_text(v, &format!("{path}.{name}"), text);
+            super::check_text(v, format_args!("{path}.{name}"), text);
         }
         let vantage = self.vantage.and_then(|place| place.check(&format!("{path}.vantage"), v));
         let address_place = self.address_place.and_then(|place| place.check(&format!("{path}.address_place"), v));
-        super::check_length(v, &format!("{path}.anchors"), self.anchors.len(), limits::ANCHORS_MAX);
+        super::check_length(v, format_args!("{path}.anchors"), self.anchors.len(), limits::ANCHORS_MAX);
         let mut anchors = Vec::new();
         for (index, (place, rtt_micros)) in self.anchors.into_iter().enumerate().take(limits::ANCHORS_MAX) {
             let at = format!("{path}.anchors[{index}]");
@@ -161,14 +161,14 @@ impl NetworkUnchecked {
                 }
             }
         }
-        super::check_length(v, &format!("{path}.site_tokens"), self.site_tokens.len(), limits::SITE_TOKENS_MAX);
+        super::check_length(v, format_args!("{path}.site_tokens"), self.site_tokens.len(), limits::SITE_TOKENS_MAX);
         let mut site_tokens = Vec::new();
         for (index, token) in self.site_tokens.iter().enumerate().take(limits::SITE_TOKENS_MAX) {
             let field = format!("{path}.site_tokens[{index}]");
             if token.is_empty() {
                 v.add(field, "is empty: leave it out");
             } else {
-                site_tokens.extend(super::check_token(v, &field, token));
+                site_tokens.extend(super::check_token(v, format_args!("{field}"), token));
             }
         }
         if v.total() != before {

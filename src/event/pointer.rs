@@ -52,7 +52,7 @@ impl PointerUnchecked {
         if n == 0 {
             v.add(format!("{path}.interval_micros"), "is empty: send one entry per move, or leave `pointer` out when nothing was collected");
         }
-        super::check_length(v, &format!("{path}.interval_micros"), n, limits::MOVES_MAX);
+        super::check_length(v, format_args!("{path}.interval_micros"), n, limits::MOVES_MAX);
         for (name, column) in [("delta_x", &self.delta_x), ("delta_y", &self.delta_y)] {
             if column.len() != n {
                 v.push(column_lengths(format!("{path}.{name}"), n, column.len(), "interval_micros"));
@@ -70,7 +70,7 @@ impl PointerUnchecked {
             v.add(format!("{path}.interval_micros[0]"), "must be 0: the first move has none before it");
         }
         super::check_column(v, path, "interval_micros", &self.interval_micros, limits::MOVE_INTERVAL_MICROS_MAX);
-        super::check_length(v, &format!("{path}.button_down_indexes"), self.button_down_indexes.len(), limits::MOVES_MAX);
+        super::check_length(v, format_args!("{path}.button_down_indexes"), self.button_down_indexes.len(), limits::MOVES_MAX);
         for (index, at) in self.button_down_indexes.iter().enumerate().take(limits::MOVES_MAX) {
             if *at as usize >= n {
                 v.add(format!("{path}.button_down_indexes[{index}]"), format!("is {at}: must point into the {n} entries of `interval_micros`"));
@@ -83,7 +83,7 @@ impl PointerUnchecked {
             1 => Some(PointerSource::Raw),
             2 => Some(PointerSource::FrameCoalesced),
             other => {
-                super::unknown_enum(v, &format!("{path}.source"), other, "POINTER_SOURCE_RAW or POINTER_SOURCE_FRAME_COALESCED");
+                super::unknown_enum(v, format_args!("{path}.source"), other, "POINTER_SOURCE_RAW or POINTER_SOURCE_FRAME_COALESCED");
                 None
             }
         };

@@ -78,7 +78,7 @@ impl RemoteInputUnchecked {
             v.add(path, "is empty: leave it out when nothing was collected");
             return None;
         }
-        super::check_length(v, &format!("{path}.event_delay_micros"), self.event_delay_micros.len(), limits::EVENT_DELAYS_MAX);
+        super::check_length(v, format_args!("{path}.event_delay_micros"), self.event_delay_micros.len(), limits::EVENT_DELAYS_MAX);
         for (index, delay) in self.event_delay_micros.iter().enumerate().take(limits::EVENT_DELAYS_MAX) {
             if delay.unsigned_abs() > limits::EVENT_DELAY_MICROS_MAX.unsigned_abs() {
                 v.add(format!("{path}.event_delay_micros[{index}]"), format!("is {delay}: at most {} either way", limits::EVENT_DELAY_MICROS_MAX));
@@ -90,7 +90,7 @@ impl RemoteInputUnchecked {
             ("natural_loop_micros", &self.natural_loop_micros, limits::LOOPS_MAX, limits::REACTION_MICROS_MAX),
             ("correction_micros", &self.correction_micros, limits::LOOPS_MAX, limits::REACTION_MICROS_MAX),
         ] {
-            super::check_length(v, &format!("{path}.{name}"), column.len(), length);
+            super::check_length(v, format_args!("{path}.{name}"), column.len(), length);
             super::check_column(v, path, name, column, max);
         }
         let timed = !self.event_delay_micros.is_empty() || !self.pointer_interval_micros.is_empty()
@@ -106,7 +106,7 @@ impl RemoteInputUnchecked {
             4 => InputPath::Virtual,
             5 => InputPath::RemoteSession,
             other => {
-                super::unknown_enum(v, &format!("{path}.input_path"), other, "an INPUT_PATH of this version, or leave it out");
+                super::unknown_enum(v, format_args!("{path}.input_path"), other, "an INPUT_PATH of this version, or leave it out");
                 InputPath::Unknown
             }
         };
@@ -115,18 +115,18 @@ impl RemoteInputUnchecked {
         {
             v.add(format!("{path}.injected_event_count"), format!("is {injected}: cannot exceed `event_count` ({})", self.event_count));
         }
-        super::check_max(v, &format!("{path}.event_count"), u64::from(self.event_count), u64::from(u32::MAX >> 1));
-        super::check_length(v, &format!("{path}.remote_control_programs"), self.remote_control_programs.len(), limits::PROGRAMS_MAX);
+        super::check_max(v, format_args!("{path}.event_count"), u64::from(self.event_count), u64::from(u32::MAX >> 1));
+        super::check_length(v, format_args!("{path}.remote_control_programs"), self.remote_control_programs.len(), limits::PROGRAMS_MAX);
         for (index, name) in self.remote_control_programs.iter().enumerate().take(limits::PROGRAMS_MAX) {
             let field = format!("{path}.remote_control_programs[{index}]");
-            super::check_text(v, &field, name);
+            super::check_text(v, format_args!("{field}"), name);
             if name.is_empty() {
                 v.add(field, "is empty: name the program");
             } else if name.contains(['/', '\\']) || name.chars().any(char::is_uppercase) {
                 v.add(field, "must be a program's name in lower case without its path");
             }
         }
-        super::check_length(v, &format!("{path}.stall_times"), self.stall_times.len(), limits::STALLS_MAX);
+        super::check_length(v, format_args!("{path}.stall_times"), self.stall_times.len(), limits::STALLS_MAX);
         let mut stall_times = Vec::with_capacity(self.stall_times.len().min(limits::STALLS_MAX));
         for (index, stall) in self.stall_times.iter().enumerate().take(limits::STALLS_MAX) {
             stall_times.extend(stall.check(&format!("{path}.stall_times[{index}]"), v));

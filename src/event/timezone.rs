@@ -33,7 +33,7 @@ impl TimezoneUnchecked {
             v.add(path, "is empty: leave it out when nothing was collected");
             return None;
         }
-        super::check_zone_name(v, &format!("{path}.time_zone"), &self.time_zone);
+        super::check_zone_name(v, format_args!("{path}.time_zone"), &self.time_zone);
         if let Some(offset) = self.utc_offset_minutes
             && !(-720..=840).contains(&offset)
         {

@@ -2,6 +2,7 @@
 
 use super::violation::{Fault, Violation, Violations};
 use super::{check_resolution, limits};
+use std::fmt::Arguments;
 
 /// Where typing happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -106,7 +107,7 @@ impl TypingUnchecked {
             2 => Some(TypingContext::FixedPhrase),
             3 => Some(TypingContext::Secret),
             other => {
-                super::unknown_enum(v, &format!("{path}.context"), other, "TYPING_CONTEXT_FREE_TEXT, _FIXED_PHRASE or _SECRET");
+                super::unknown_enum(v, format_args!("{path}.context"), other, "TYPING_CONTEXT_FREE_TEXT, _FIXED_PHRASE or _SECRET");
                 None
             }
         };
@@ -114,7 +115,7 @@ impl TypingUnchecked {
         if n == 0 {
             v.add(format!("{path}.press_interval_micros"), "is empty: send one entry per press, or leave `typing` out when nothing was collected");
         }
-        super::check_length(v, &format!("{path}.press_interval_micros"), n, limits::PRESSES_MAX);
+        super::check_length(v, format_args!("{path}.press_interval_micros"), n, limits::PRESSES_MAX);
         if self.dwell_micros.len() != n {
             let field = format!("{path}.dwell_micros");
             v.push(column_lengths(field, n, self.dwell_micros.len(), "press_interval_micros"));
@@ -132,11 +133,11 @@ impl TypingUnchecked {
         for (index, number) in self.key_classes.iter().enumerate().take(limits::PRESSES_MAX) {
             match KeyClass::from_number(*number) {
                 Some(class) => key_classes.push(class),
-                None => super::unknown_enum(v, &format!("{path}.key_classes[{index}]"), *number, "a KEY_CLASS of this version, or KEY_CLASS_UNSPECIFIED to withhold it"),
+                None => super::unknown_enum(v, format_args!("{path}.key_classes[{index}]"), *number, "a KEY_CLASS of this version, or KEY_CLASS_UNSPECIFIED to withhold it"),
             }
         }
         match context {
-            Some(TypingContext::FixedPhrase) => super::check_identifier(v, &format!("{path}.phrase_id"), &self.phrase_id, true),
+            Some(TypingContext::FixedPhrase) => super::check_identifier(v, format_args!("{path}.phrase_id"), &self.phrase_id, true),
             Some(_) if !self.phrase_id.is_empty() => {
                 v.add(format!("{path}.phrase_id"), "is for TYPING_CONTEXT_FIXED_PHRASE only: leave it empty");
             }
@@ -151,7 +152,7 @@ impl TypingUnchecked {
             ("insertion_count", self.insertion_count),
             ("composition_count", self.composition_count),
         ] {
-            super::check_max(v, &format!("{path}.{name}"), u64::from(count), u64::from(limits::COUNT_MAX));
+            super::check_max(v, format_args!("{path}.{name}"), u64::from(count), u64::from(limits::COUNT_MAX));
         }
         if v.total() != before {
             return None;
@@ -252,36 +253,34 @@ impl CadenceTableUnchecked {
         if self.press_count < limits::TABLE_PRESSES_MIN {
             v.add(format!("{path}.press_count"), format!("is {}: a table needs at least {} presses, or it would spell", self.press_count, limits::TABLE_PRESSES_MIN));
         }
-        super::check_max(v, &format!("{path}.press_count"), u64::from(self.press_count), u64::from(limits::TABLE_PRESSES_MAX));
+        super::check_max(v, format_args!("{path}.press_count"), u64::from(self.press_count), u64::from(limits::TABLE_PRESSES_MAX));
         if self.keys.is_empty() && self.digraphs.is_empty() {
             v.add(format!("{path}.keys"), "is empty, and so is `digraphs`: send rows, or leave `cadence` out");
         }
-        super::check_length(v, &format!("{path}.keys"), self.keys.len(), limits::TABLE_KEYS_MAX);
-        super::check_length(v, &format!("{path}.digraphs"), self.digraphs.len(), limits::TABLE_DIGRAPHS_MAX);
+        super::check_length(v, format_args!("{path}.keys"), self.keys.len(), limits::TABLE_KEYS_MAX);
+        super::check_length(v, format_args!("{path}.digraphs"), self.digraphs.len(), limits::TABLE_DIGRAPHS_MAX);
         let mut seen = [false; 64];
         for (index, row) in self.keys.iter_mut().enumerate().take(limits::TABLE_KEYS_MAX) {
-            let at = format!("{path}.keys[{index}]");
-            if check_usage(v, &format!("{at}.usage"), row.usage) && std::mem::replace(&mut seen[row.usage as usize], true) {
-                v.add(format!("{at}.usage"), format!("repeats key {}: send each key once", row.usage));
+            if check_usage(v, format_args!("{path}.keys[{index}].usage"), row.usage) && std::mem::replace(&mut seen[row.usage as usize], true) {
+                v.add(format!("{path}.keys[{index}].usage"), format!("repeats key {}: send each key once", row.usage));
             }
-            check_count(v, &at, row.count, self.press_count);
-            super::check_max(v, &format!("{at}.dwell_median_micros"), u64::from(row.dwell_median_micros), u64::from(limits::DWELL_MICROS_MAX));
-            super::check_max(v, &format!("{at}.dwell_spread_micros"), u64::from(row.dwell_spread_micros), u64::from(limits::DWELL_MICROS_MAX));
+            check_count(v, format_args!("{path}.keys[{index}].count"), row.count, self.press_count);
+            super::check_max(v, format_args!("{path}.keys[{index}].dwell_median_micros"), u64::from(row.dwell_median_micros), u64::from(limits::DWELL_MICROS_MAX));
+            super::check_max(v, format_args!("{path}.keys[{index}].dwell_spread_micros"), u64::from(row.dwell_spread_micros), u64::from(limits::DWELL_MICROS_MAX));
             row.count = power_of_two_below(row.count);
             row.dwell_median_micros = step_below(row.dwell_median_micros);
             row.dwell_spread_micros = step_below(row.dwell_spread_micros);
         }
         let mut pairs = vec![false; 64 * 64];
         for (index, row) in self.digraphs.iter_mut().enumerate().take(limits::TABLE_DIGRAPHS_MAX) {
-            let at = format!("{path}.digraphs[{index}]");
-            let first = check_usage(v, &format!("{at}.first_usage"), row.first_usage);
-            let second = check_usage(v, &format!("{at}.second_usage"), row.second_usage);
+            let first = check_usage(v, format_args!("{path}.digraphs[{index}].first_usage"), row.first_usage);
+            let second = check_usage(v, format_args!("{path}.digraphs[{index}].second_usage"), row.second_usage);
             if first && second && std::mem::replace(&mut pairs[row.first_usage as usize * 64 + row.second_usage as usize], true) {
-                v.add(format!("{at}.second_usage"), format!("repeats digraph {} {}: send each digraph once", row.first_usage, row.second_usage));
+                v.add(format!("{path}.digraphs[{index}].second_usage"), format!("repeats digraph {} {}: send each digraph once", row.first_usage, row.second_usage));
             }
-            check_count(v, &at, row.count, self.press_count);
-            super::check_max(v, &format!("{at}.press_interval_median_micros"), u64::from(row.press_interval_median_micros), u64::from(limits::PRESS_INTERVAL_MICROS_MAX));
-            super::check_max(v, &format!("{at}.press_interval_spread_micros"), u64::from(row.press_interval_spread_micros), u64::from(limits::PRESS_INTERVAL_MICROS_MAX));
+            check_count(v, format_args!("{path}.digraphs[{index}].count"), row.count, self.press_count);
+            super::check_max(v, format_args!("{path}.digraphs[{index}].press_interval_median_micros"), u64::from(row.press_interval_median_micros), u64::from(limits::PRESS_INTERVAL_MICROS_MAX));
+            super::check_max(v, format_args!("{path}.digraphs[{index}].press_interval_spread_micros"), u64::from(row.press_interval_spread_micros), u64::from(limits::PRESS_INTERVAL_MICROS_MAX));
             row.count = power_of_two_below(row.count);
             row.press_interval_median_micros = step_below(row.press_interval_median_micros);
             row.press_interval_spread_micros = step_below(row.press_interval_spread_micros);
@@ -299,16 +298,16 @@ impl CadenceTableUnchecked {
     }
 }
 
-fn check_usage(v: &mut Violations, field: &str, usage: u32) -> bool {
+fn check_usage(v: &mut Violations, field: Arguments<'_>, usage: u32) -> bool {
     let known = table_usage(usage);
     if !known {
-        v.add(field, format!("is {usage}: tables hold letters (4 to 29), enter (40), erase (42) and space (44) only"));
+        v.add(field.to_string(), format!("is {usage}: tables hold letters (4 to 29), enter (40), erase (42) and space (44) only"));
     }
     known
 }
 
-fn check_count(v: &mut Violations, at: &str, count: u32, press_count: u32) {
+fn check_count(v: &mut Violations, field: Arguments<'_>, count: u32, press_count: u32) {
     if count == 0 || count > press_count {
-        v.add(format!("{at}.count"), format!("is {count}: must be 1 to `press_count` ({press_count})"));
+        v.add(field.to_string(), format!("is {count}: must be 1 to `press_count` ({press_count})"));
     }
 }

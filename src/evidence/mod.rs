@@ -153,6 +153,17 @@ impl Profiles {
     }
 }
 
+/// A session compared with what is known of the worker.
+#[derive(Debug, Clone)]
+pub struct Compared {
+    /// What was measured and found.
+    pub features: Features,
+    /// How far each family was heard.
+    pub coverage: [Coverage; Family::COUNT],
+    /// Belief in each UTC offset given the rhythm up to and including this event: minutes east, probability.
+    pub utc_offsets: Vec<(i32, f64)>,
+}
+
 /// Compares a session with what is known of the worker. The one road to a feature, for serving and training alike.
 pub fn compare(
     seen: &Observations,
@@ -160,15 +171,19 @@ pub fn compare(
     known: &Profiles,
     neighbours: &[crowd::Neighbour],
     parameters: &Parameters,
-    features: &mut Features,
-) -> [Coverage; Family::COUNT] {
+) -> Compared {
     let claim = samples.claim.as_ref();
-    [
-        timezone::compare(&seen.timezone, &known.timezone, claim, &parameters.timezone, features),
+    let mut measured = Features::default();
+    let features = &mut measured;
+    let (timezone, utc_offsets) =
+        timezone::compare_and_locate(&seen.timezone, &known.timezone, claim, &parameters.timezone, features);
+    let coverage = [
+        timezone,
         typing::compare(&seen.typing, &known.typing, claim, &parameters.typing, features),
         remote_input::compare(&seen.remote_input, &known.remote_input, claim, &parameters.remote_input, features),
         network::compare(&seen.network, &known.network, claim, &parameters.network, features),
         crowd::compare(&seen.crowd, &known.crowd, claim, neighbours, &parameters.crowd, features),
         telemetry::compare(&seen.telemetry, &known.telemetry, seen.time, &parameters.telemetry, features),
-    ]
+    ];
+    Compared { features: measured, coverage, utc_offsets }
 }

@@ -58,7 +58,12 @@ fn measure(observation: &Observation, features: &mut Features) {
             features.set(spread, centre.spread_micros);
         }
     };
-    centre(observation.dwell, FeatureId::TypingDwellMedianMicros, FeatureId::TypingDwellSpreadMicros, DWELL_MICROS_RANGE);
+    centre(
+        observation.dwell,
+        FeatureId::TypingDwellMedianMicros,
+        FeatureId::TypingDwellSpreadMicros,
+        DWELL_MICROS_RANGE,
+    );
     centre(
         observation.press_interval,
         FeatureId::TypingPressIntervalMedianMicros,
@@ -70,7 +75,12 @@ fn measure(observation: &Observation, features: &mut Features) {
     }
 }
 
-fn compare_phrase(observation: &Observation, profile: &Profile, parameters: &Parameters, features: &mut Features) -> CoverageStatus {
+fn compare_phrase(
+    observation: &Observation,
+    profile: &Profile,
+    parameters: &Parameters,
+    features: &mut Features,
+) -> CoverageStatus {
     let phrase = match &observation.phrase {
         None => return CoverageStatus::Absent,
         Some(Err(Unfit::TooShort)) => return CoverageStatus::TooShort,
@@ -84,7 +94,13 @@ fn compare_phrase(observation: &Observation, profile: &Profile, parameters: &Par
     };
     let Some(score) = known.score(phrase, &parameters.phrase) else { return CoverageStatus::NoHistory };
     features.set(FeatureId::TypingPhraseLogOdds, parameters.phrase.calibrated(&score));
-    features.set_beside(FeatureId::TypingPhraseDistance, score.distance, None, Some(OWN_DISTANCE_P95), Baseline::Worker);
+    features.set_beside(
+        FeatureId::TypingPhraseDistance,
+        score.distance,
+        None,
+        Some(OWN_DISTANCE_P95),
+        Baseline::Worker,
+    );
     features.set(FeatureId::TypingPhraseEnrolledCount, f64::from(score.enrolled_count));
     let (dwell, press_interval) = known.summary();
     for (seen, past, feature) in [
@@ -101,7 +117,12 @@ fn compare_phrase(observation: &Observation, profile: &Profile, parameters: &Par
     CoverageStatus::Used
 }
 
-fn compare_table(observation: &Observation, profile: &Profile, parameters: &Parameters, features: &mut Features) -> CoverageStatus {
+fn compare_table(
+    observation: &Observation,
+    profile: &Profile,
+    parameters: &Parameters,
+    features: &mut Features,
+) -> CoverageStatus {
     let Some(table) = &observation.table else { return CoverageStatus::Absent };
     let Some(known) = profile.table() else { return CoverageStatus::NoHistory };
     let Some(score) = known.score(table, &parameters.table) else { return CoverageStatus::NoHistory };
@@ -129,4 +150,130 @@ pub fn accepts(observation: &Observation, features: &Features, profile: &Profile
         }
     }
     features.get(FeatureId::TypingTableLogOdds).is_none_or(|score| score <= parameters.table.gate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::TypingUnchecked;
+    use crate::evidence::typing::sample::{enrolled, observed, parameters, phrase, table};
+
+    fn compared(observation: &Observation, profile: &Profile) -> (Features, CoverageStatus) {
+        let mut features = Features::default();
+        let coverage = compare(observation, profile, None, &parameters(), &mut features);
+        (features, coverage.status)
+    }
+
+    fn phrase_score(typing: TypingUnchecked, profile: &Profile) -> Option<f64> {
+        compared(&observed(Some(typing), None), profile).0.get(FeatureId::TypingPhraseLogOdds)
+    }
+
+    fn accepted(observation: &Observation, profile: &Profile) -> bool {
+        accepts(observation, &compared(observation, profile).0, profile, &parameters())
+    }
+
+    #[test]
+    fn a_workers_own_login_scores_below_zero_and_a_strangers_above() {
+        for logins in [3, 10, 100] {
+            let profile = enrolled(11, logins);
+            assert!(phrase_score(phrase(11, 100, 200), &profile) < Some(0.0), "{logins} logins");
+            assert!(phrase_score(phrase(11, 170, 200), &profile) > Some(0.0), "{logins} logins");
+        }
+    }
+
+    #[test]
+    fn thin_evidence_moves_less() {
+        let own = |presses, logins| phrase_score(phrase(presses, 110, 200), &enrolled(presses, logins)).unwrap_or(9.0);
+        for p in [4, 11] { for l in [1, 2, 10] { println!("{p} {l} {}", own(p, l)); } }
+        assert!(own(4, 1).abs() < 0.0, "{}", own(4, 1));
+    }
+
+    #[test]
+    fn nothing_collected_is_absent_and_nothing_learned_has_no_history() {
+        let nobody = Profile::default();
+        let (features, status) = compared(&observed(None, None), &nobody);
+        assert_eq!((features.get(FeatureId::TypingPhraseLogOdds), status), (None, CoverageStatus::Absent));
+        let (features, status) = compared(&observed(Some(phrase(11, 100, 0)), None), &nobody);
+        assert_eq!((features.get(FeatureId::TypingPhraseLogOdds), status), (None, CoverageStatus::NoHistory));
+        assert!(features.get(FeatureId::TypingDwellMedianMicros).is_some());
+    }
+
+    #[test]
+    fn what_cannot_be_lined_up_abstains() {
+        let profile = enrolled(11, 10);
+        let pasted = TypingUnchecked { insertion_count: 1, ..phrase(11, 100, 0) };
+        let shuffled = TypingUnchecked { shuffled: true, ..phrase(11, 100, 0) };
+        for typing in [phrase(12, 100, 0), pasted, shuffled] {
+            let (features, status) = compared(&observed(Some(typing), None), &profile);
+            assert_eq!((features.get(FeatureId::TypingPhraseLogOdds), status), (None, CoverageStatus::Abstained));
+        }
+        assert_eq!(compared(&observed(Some(phrase(3, 100, 0)), None), &profile).1, CoverageStatus::TooShort);
+    }
+
+    #[test]
+    fn declared_assistive_technology_silences_every_finding() {
+        let claim = crate::event::ClaimUnchecked {
+            region_code: "US".into(),
+            assistive_technology: true,
+            ..Default::default()
+        };
+        let event = crate::event::EventUnchecked {
+            event_id: "e".into(),
+            worker_id: "w".into(),
+            event_time: Some(crate::event::TimestampUnchecked { seconds: 0, nanos: 0 }),
+            activity: 1,
+            claim: Some(claim),
+            ..Default::default()
+        };
+        let rules = crate::event::Rules {
+            now: None,
+            secret_typing_allowed: false,
+            tables: crate::event::TablePolicy::PerEvent,
+        };
+        let claim = event.check("event", &rules, &mut Default::default()).and_then(|event| event.samples.claim);
+        assert!(claim.is_some());
+        let observation = observed(Some(phrase(11, 170, 0)), Some(table(170)));
+        let mut features = Features::default();
+        let coverage = compare(&observation, &enrolled(11, 10), claim.as_ref(), &parameters(), &mut features);
+        assert_eq!(coverage.status, CoverageStatus::Abstained);
+        let scores = [FeatureId::TypingPhraseLogOdds, FeatureId::TypingTableLogOdds, FeatureId::TypingSyntheticLogOdds];
+        assert!(scores.into_iter().all(|score| features.get(score).is_none()));
+    }
+
+    #[test]
+    fn a_workers_own_table_scores_below_zero_and_a_strangers_above() {
+        let mut profile = Profile::default();
+        profile.learn(&observed(None, Some(table(130))), &parameters(), crate::event::EventTime(0));
+        let score = |percent| compared(&observed(None, Some(table(percent))), &profile);
+        let (own, status) = score(130);
+        assert!(own.get(FeatureId::TypingTableLogOdds) < Some(0.0));
+        assert_eq!(status, CoverageStatus::Used);
+        assert!(score(75).0.get(FeatureId::TypingTableLogOdds) > Some(0.0));
+    }
+
+    #[test]
+    fn what_is_accepted_is_the_workers_own_or_has_nothing_to_be_compared_with() {
+        let profile = enrolled(11, 30);
+        assert!(accepted(&observed(Some(phrase(11, 100, 200)), None), &profile));
+        assert!(!accepted(&observed(Some(phrase(11, 170, 200)), None), &profile));
+        assert!(accepted(&observed(Some(phrase(11, 170, 200)), None), &Profile::default()));
+        assert!(accepted(&observed(None, None), &profile));
+    }
+
+    #[test]
+    fn a_young_profile_accepts_what_a_settled_one_refuses() {
+        let login = observed(Some(phrase(11, 100, 200)), None);
+        let mut features = Features::default();
+        features.set(FeatureId::TypingPhraseLogOdds, 0.2);
+        let accepted = |logins| accepts(&login, &features, &enrolled(11, logins), &parameters());
+        assert!(accepted(u32::from(YOUNG_COUNT) - 1));
+        assert!(!accepted(u32::from(YOUNG_COUNT)));
+    }
+
+    #[test]
+    fn a_machine_teaches_nothing() {
+        let mut machine = phrase(20, 100, 0);
+        machine.press_interval_micros.iter_mut().skip(1).for_each(|interval| *interval = 8_000);
+        assert!(!accepted(&observed(Some(machine), None), &Profile::default()));
+    }
 }

@@ -11,6 +11,8 @@ pub mod compare;
 pub mod observe;
 pub mod phrase;
 pub mod profile;
+#[cfg(test)]
+mod sample;
 pub mod synthetic;
 pub mod table;
 

@@ -50,7 +50,8 @@ pub struct Observation {
 
 /// Measures typing. Cheap when nothing was collected.
 pub fn observe(samples: &Samples) -> Observation {
-    let mut observation = Observation { table: samples.cadence.as_ref().map(TableObservation::of), ..Observation::default() };
+    let mut observation =
+        Observation { table: samples.cadence.as_ref().map(TableObservation::of), ..Observation::default() };
     let Some(typing) = &samples.typing else { return observation };
     observation.press_count = typing.press_interval_micros.len() as u32;
     observation.phrase = Some(phrase(typing));

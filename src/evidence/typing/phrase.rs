@@ -101,7 +101,12 @@ impl PhraseObservation {
         }
         for index in 1..kept {
             let interval = typing.press_interval_micros[index];
-            times.push(time(interval, PRESS_INTERVAL_SHIFT_MICROS, true, prior_index(Some(class(index - 1)), class(index))));
+            times.push(time(
+                interval,
+                PRESS_INTERVAL_SHIFT_MICROS,
+                true,
+                prior_index(Some(class(index - 1)), class(index)),
+            ));
         }
         Some(Self { key: fold(&typing.phrase_id), press_count: presses.min(usize::from(u16::MAX)) as u16, times })
     }
@@ -224,7 +229,9 @@ impl PhraseProfile {
 
     /// Whether the observation can be lined up with this profile.
     pub fn lines_up(&self, observation: &PhraseObservation) -> bool {
-        self.key == observation.key && self.press_count == observation.press_count && self.means.len() == observation.times.len()
+        self.key == observation.key
+            && self.press_count == observation.press_count
+            && self.means.len() == observation.times.len()
     }
 
     /// Presses lined up by position.
@@ -237,7 +244,8 @@ impl PhraseProfile {
         self.count >= SLIP_COUNT_MIN && day.saturating_sub(self.day) <= SLIP_DAYS_MAX
     }
 
-    /// Geometric mean over positions and spread from login to login, of dwell and of press interval, microseconds; each absent when never seen.
+    /// Geometric mean over positions and spread from login to login, of dwell and of press interval, microseconds; each
+    /// absent when never seen.
     #[expect(clippy::type_complexity, reason = "two pairs of one kind")]
     pub fn summary(&self) -> (Option<(f64, f64)>, Option<(f64, f64)>) {
         let presses = self.kept_presses();
@@ -397,26 +405,38 @@ mod tests {
 
     fn parameters() -> PhraseParameters {
         let prior = Prior { centre: 11.6, carry: 0.5, background_spread: 0.4, within_spread: 0.15 };
-        PhraseParameters { priors: vec![prior; PRIOR_COUNT], calibration: vec![1.0, 0.0, 0.0, 0.0, 0.0], gate: 0.0, gate_young: 1.0 }
+        PhraseParameters {
+            priors: vec![prior; PRIOR_COUNT],
+            calibration: vec![1.0, 0.0, 0.0, 0.0, 0.0],
+            gate: 0.0,
+            gate_young: 1.0,
+        }
     }
 
     fn login(offset: f64) -> PhraseObservation {
         let times = (0..21)
-            .map(|index| PhraseTime { log_time: Some(11.6 + 0.02 * f64::from(index) + offset), clock_variance: 0.0, prior: 1 })
+            .map(|index| PhraseTime {
+                log_time: Some(11.6 + 0.02 * f64::from(index) + offset),
+                clock_variance: 0.0,
+                prior: 1,
+            })
             .collect();
         PhraseObservation { key: 1, press_count: 11, times }
     }
 
     fn learned(count: usize) -> PhraseProfile {
         let mut profile = PhraseProfile::new(&login(0.0));
-        (0..count).for_each(|index| profile.learn(&login(if index % 2 == 0 { 0.05 } else { -0.05 }), &parameters(), 0, 1.0));
+        (0..count)
+            .for_each(|index| profile.learn(&login(if index % 2 == 0 { 0.05 } else { -0.05 }), &parameters(), 0, 1.0));
         profile
     }
 
     #[test]
     fn the_same_hand_scores_below_another() {
         for count in [3, 5, 10, 200] {
-            let score = |offset: f64| learned(count).score(&login(offset), &parameters()).map(|score| parameters().calibrated(&score));
+            let score = |offset: f64| {
+                learned(count).score(&login(offset), &parameters()).map(|score| parameters().calibrated(&score))
+            };
             assert!(score(0.02) < Some(0.0), "{count} logins");
             assert!(score(0.8) > Some(0.0), "{count} logins");
         }

@@ -91,11 +91,118 @@ impl Profile {
             let (dwell, press_interval) = phrase.summary();
             let count = f64::from(phrase.count);
             summaries.extend(dwell.map(|(median, spread)| ("typing.phrase_dwell_micros", count, median, spread)));
-            summaries.extend(press_interval.map(|(median, spread)| ("typing.phrase_press_interval_micros", count, median, spread)));
+            summaries.extend(
+                press_interval.map(|(median, spread)| ("typing.phrase_press_interval_micros", count, median, spread)),
+            );
         }
         if let Some(table) = &self.table {
-            summaries.push(("typing.table_press_count", f64::from(table.press_count), f64::from(table.press_count), 0.0));
+            summaries.push((
+                "typing.table_press_count",
+                f64::from(table.press_count),
+                f64::from(table.press_count),
+                0.0,
+            ));
         }
         summaries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::TypingUnchecked;
+    use crate::evidence::typing::sample::{DAY_MICROS, enrolled, observed, parameters, phrase, table};
+
+    fn named(name: &str, presses: u32) -> Observation {
+        observed(Some(TypingUnchecked { phrase_id: name.into(), ..phrase(presses, 100, 0) }), None)
+    }
+
+    fn dwell_median(profile: &Profile) -> f64 {
+        let summaries = profile.summaries();
+        summaries.iter().find(|summary| summary.0 == "typing.phrase_dwell_micros").map_or(0.0, |summary| summary.2)
+    }
+
+    fn distance(profile: &Profile, observation: &Observation) -> Option<f64> {
+        let Some(Ok(phrase)) = &observation.phrase else { return None };
+        profile.phrase(phrase)?.score(phrase, &parameters().phrase).map(|score| score.distance)
+    }
+
+    #[test]
+    fn learning_moves_the_profile_towards_the_login() {
+        let mut profile = enrolled(11, 10);
+        let before = dwell_median(&profile);
+        let slower = observed(Some(phrase(11, 120, 11)), None);
+        let far = distance(&profile, &slower);
+        (10..30).for_each(|day| profile.learn(&slower, &parameters(), EventTime(day * DAY_MICROS)));
+        assert!(dwell_median(&profile) > before * 1.1);
+        assert!(distance(&profile, &slower) < far);
+    }
+
+    #[test]
+    fn a_settled_phrase_outlives_a_slip_and_a_young_or_unused_one_does_not() {
+        let changed = observed(Some(phrase(12, 100, 0)), None);
+        let lines_up_after = |logins, day| {
+            let mut profile = enrolled(11, logins);
+            profile.learn(&changed, &parameters(), EventTime(day * DAY_MICROS));
+            distance(&profile, &changed).is_some()
+        };
+        assert!(!lines_up_after(10, 10));
+        assert!(lines_up_after(4, 4));
+        assert!(lines_up_after(10, 40));
+    }
+
+    #[test]
+    fn the_two_phrases_last_used_are_kept_within_their_presses() {
+        let mut profile = Profile::default();
+        for (day, name) in (0..).zip(["first", "second", "third"]) {
+            profile.learn(&named(name, 11), &parameters(), EventTime(day * DAY_MICROS));
+        }
+        assert_eq!(profile.phrases.len(), PHRASES_MAX);
+        assert!(distance(&profile, &named("first", 11)).is_none());
+        profile.learn(&named("long", 40), &parameters(), EventTime(3 * DAY_MICROS));
+        assert_eq!(profile.phrases.len(), 1, "40 presses and 11 are more than {PHRASE_PRESSES_KEPT_MAX}");
+        assert!(distance(&profile, &named("long", 40)).is_some());
+    }
+
+    #[test]
+    fn merging_keeps_the_better_known_of_one_phrase_and_adds_the_other() {
+        let (mut few, many) = (enrolled(11, 3), enrolled(11, 20));
+        let mut other = Profile::default();
+        other.learn(&named("other", 11), &parameters(), EventTime(0));
+        few.merge(&many);
+        assert_eq!(few, many);
+        few.merge(&enrolled(11, 3));
+        assert_eq!(few, many);
+        few.merge(&other);
+        assert!(few.names_phrase(other.phrases[0].key) && few.names_phrase(many.phrases[0].key));
+    }
+
+    #[test]
+    fn merging_adds_up_the_presses_of_tables() {
+        let learned = |percent| {
+            let mut profile = Profile::default();
+            profile.learn(&observed(None, Some(table(percent))), &parameters(), EventTime(0));
+            profile
+        };
+        let mut merged = learned(100);
+        merged.merge(&learned(120));
+        assert_eq!(merged.table().map(|table| table.press_count), Some(512));
+        let mut nobody = Profile::default();
+        nobody.merge(&learned(100));
+        assert_eq!(nobody, learned(100));
+    }
+
+    #[test]
+    fn a_phrase_and_a_table_are_summed_up_by_counts_and_medians() {
+        let mut profile = enrolled(11, 10);
+        profile.learn(&observed(None, Some(table(100))), &parameters(), EventTime(0));
+        let names: Vec<(&str, f64)> = profile.summaries().iter().map(|summary| (summary.0, summary.1)).collect();
+        let expected = [
+            ("typing.phrase_dwell_micros", 10.0),
+            ("typing.phrase_press_interval_micros", 10.0),
+            ("typing.table_press_count", 256.0),
+        ];
+        assert_eq!(names, expected);
+        assert!((75_000.0..110_000.0).contains(&dwell_median(&profile)));
     }
 }

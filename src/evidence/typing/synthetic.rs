@@ -53,7 +53,11 @@ impl MachineObservation {
         Some(Self {
             press_count: typing.press_interval_micros.len() as u32,
             // A coarse clock puts quick presses of a hand on equal stamps: then a burst cannot be told.
-            burst_rate: if step < BURST_INTERVAL_MICROS { share(intervals, |value| value + step < BURST_INTERVAL_MICROS) } else { 0.0 },
+            burst_rate: if step < BURST_INTERVAL_MICROS {
+                share(intervals, |value| value + step < BURST_INTERVAL_MICROS)
+            } else {
+                0.0
+            },
             even_interval_rate: even(intervals),
             even_dwell_rate: if seen { even(dwells) } else { 0.0 },
             short_dwell_rate: if seen && fine { share(dwells, |value| value < RELEASE_MICROS) } else { 0.0 },
@@ -91,8 +95,12 @@ impl SyntheticParameters {
     /// Log-likelihood ratio, nats, positive = machine-made: rises from nothing at the limit of the clearest mark to
     /// `log_odds` half way from there to every press; absent when no mark counts.
     pub fn score(&self, observation: &MachineObservation) -> Option<f64> {
-        let rates =
-            [observation.burst_rate, observation.even_interval_rate, observation.even_dwell_rate, observation.short_dwell_rate];
+        let rates = [
+            observation.burst_rate,
+            observation.even_interval_rate,
+            observation.even_dwell_rate,
+            observation.short_dwell_rate,
+        ];
         let clearest = rates
             .iter()
             .zip(&self.rate_limits)

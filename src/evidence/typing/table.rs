@@ -77,7 +77,13 @@ impl TableObservation {
         };
         for row in &table.keys {
             if let Some(key) = key_index(row.usage) {
-                push(key, row.dwell_median_micros, row.dwell_spread_micros, row.count, log_dwell(f64::from(row.dwell_median_micros)));
+                push(
+                    key,
+                    row.dwell_median_micros,
+                    row.dwell_spread_micros,
+                    row.count,
+                    log_dwell(f64::from(row.dwell_median_micros)),
+                );
             }
         }
         for row in &table.digraphs {
@@ -229,16 +235,22 @@ impl TableParameters {
     /// Checks lengths, order, finiteness and positive variances.
     pub(super) fn check(&self) -> Result<(), String> {
         let rank = self.centre.len();
-        if rank == 0 || self.projection.len() != self.between_variance.len() || self.projection.iter().any(|row| row.len() != rank) {
+        if rank == 0
+            || self.projection.len() != self.between_variance.len()
+            || self.projection.iter().any(|row| row.len() != rank)
+        {
             return Err("typing.table.projection does not fit its factors".into());
         }
         if self.calibration.len() != TableScore::INPUT_COUNT + 1 {
             return Err(format!("typing.table.calibration has {} entries", self.calibration.len()));
         }
-        if !self.cells.windows(2).all(|pair| pair[0].cell < pair[1].cell) || !self.slots.windows(2).all(|pair| pair[0] < pair[1]) {
+        if !self.cells.windows(2).all(|pair| pair[0].cell < pair[1].cell)
+            || !self.slots.windows(2).all(|pair| pair[0] < pair[1])
+        {
             return Err("typing.table.cells or slots do not rise".into());
         }
-        if self.slots.len() > SLOTS_MAX || self.slots.last().is_some_and(|slot| usize::from(*slot) >= self.cells.len()) {
+        if self.slots.len() > SLOTS_MAX || self.slots.last().is_some_and(|slot| usize::from(*slot) >= self.cells.len())
+        {
             return Err("typing.table.slots point beyond the cells".into());
         }
         for cell in &self.cells {
@@ -251,8 +263,11 @@ impl TableParameters {
                 return Err(format!("typing.table.cells: cell {} is out of range", cell.cell));
             }
         }
-        let numbers = self.centre.iter().chain(self.projection.iter().flatten()).chain(&self.calibration).chain([&self.gate]);
-        if !numbers.into_iter().all(|number| number.is_finite()) || !self.between_variance.iter().all(|value| *value > 0.0) {
+        let numbers =
+            self.centre.iter().chain(self.projection.iter().flatten()).chain(&self.calibration).chain([&self.gate]);
+        if !numbers.into_iter().all(|number| number.is_finite())
+            || !self.between_variance.iter().all(|value| *value > 0.0)
+        {
             return Err("typing.table holds a number that is not finite or a variance that is not positive".into());
         }
         Ok(())
@@ -307,7 +322,13 @@ impl TableParameters {
         let coordinates = self
             .projection
             .iter()
-            .map(|row| row.iter().zip(&factors).zip(&self.centre).map(|((weight, factor), centre)| weight * (factor - centre)).sum())
+            .map(|row| {
+                row.iter()
+                    .zip(&factors)
+                    .zip(&self.centre)
+                    .map(|((weight, factor), centre)| weight * (factor - centre))
+                    .sum()
+            })
             .collect();
         Some((coordinates, heard))
     }
@@ -332,7 +353,8 @@ impl TableProfile {
 
     /// Whether there is something to compare with, in the basis of `parameters`.
     pub fn speaks(&self, parameters: &TableParameters) -> bool {
-        self.weight_hundredths > 0 && self.basis == parameters.basis 
+        self.weight_hundredths > 0
+            && self.basis == parameters.basis
             && self.means.len() == parameters.between_variance.len()
             && self.deviations.len() == parameters.slots.len()
             && self.counts.len() == parameters.slots.len()
@@ -386,7 +408,9 @@ impl TableProfile {
             *mean = ((f64::from(*mean) * mine + f64::from(*added) * theirs) / (mine + theirs)).round() as i16;
         }
         for (slot, (deviation, count)) in other.deviations.iter().zip(&other.counts).enumerate() {
-            let (Some(own), Some(own_count)) = (self.deviations.get_mut(slot), self.counts.get_mut(slot)) else { break };
+            let (Some(own), Some(own_count)) = (self.deviations.get_mut(slot), self.counts.get_mut(slot)) else {
+                break;
+            };
             let (mine, theirs) = (count_of(*own_count), count_of(*count));
             if theirs > 0.0 {
                 *own = ((f64::from(*own) * mine + f64::from(*deviation) * theirs) / (mine + theirs)).round() as i8;
@@ -429,7 +453,9 @@ impl TableProfile {
             if kept < 1.0 {
                 continue;
             }
-            let variance = cell.press_variance * (1.0 / kept + 1.0 / row.count.max(1.0)) + cell.specific_variance + row.clock_variance;
+            let variance = cell.press_variance * (1.0 / kept + 1.0 / row.count.max(1.0))
+                + cell.specific_variance
+                + row.clock_variance;
             let deviation = row.log_time - cell.mean - f64::from(self.deviations[slot]) * SLOT_STEP;
             let weight = kept.min(row.count).sqrt().min(SLOT_WEIGHT_MAX);
             sum += weight * (deviation.abs() / variance.sqrt()).min(SLOT_CLIP);
@@ -453,7 +479,8 @@ mod tests {
     }
 
     fn parameters() -> TableParameters {
-        let cell = |cell| TableCell { cell, mean: 11.5, specific_variance: 0.01, press_variance: 0.04, loadings: vec![0.3] };
+        let cell =
+            |cell| TableCell { cell, mean: 11.5, specific_variance: 0.01, press_variance: 0.04, loadings: vec![0.3] };
         TableParameters {
             basis: 7,
             cells: vec![cell(0), cell(1), cell(30)],

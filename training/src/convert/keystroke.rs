@@ -2,7 +2,9 @@
 
 use crate::corpus::keystroke::{KeystrokeSet, Stretch, Typist};
 use crate::request::{Request, Update};
-use elsewhere::event::{CadenceTableUnchecked, DigraphTime, EventUnchecked, KeyTime, TimestampUnchecked, TypingUnchecked, limits, typing};
+use elsewhere::event::{
+    CadenceTableUnchecked, DigraphTime, EventUnchecked, KeyTime, TimestampUnchecked, TypingUnchecked, limits, typing,
+};
 use elsewhere::evidence::quantile::median_and_spread;
 use std::collections::BTreeMap;
 
@@ -24,8 +26,11 @@ pub fn bare_event(worker: &str, event_id: String, index: usize) -> EventUnchecke
 
 /// Ordered columns cut to the limits of the wire. `phrase_id` empty = free text.
 pub fn typing_of(stretch: &Stretch, set: KeystrokeSet, phrase_id: &str) -> TypingUnchecked {
-    let mut press_interval_micros: Vec<u32> =
-        stretch.press_interval_micros.iter().map(|interval| (*interval).min(limits::PRESS_INTERVAL_MICROS_MAX)).collect();
+    let mut press_interval_micros: Vec<u32> = stretch
+        .press_interval_micros
+        .iter()
+        .map(|interval| (*interval).min(limits::PRESS_INTERVAL_MICROS_MAX))
+        .collect();
     if let Some(first) = press_interval_micros.first_mut() {
         *first = 0;
     }
@@ -41,7 +46,8 @@ pub fn typing_of(stretch: &Stretch, set: KeystrokeSet, phrase_id: &str) -> Typin
 }
 
 /// The same columns as a clock of another granularity would have stamped them: press and release stamps are floored.
-pub fn with_clock(typing: &TypingUnchecked, resolution_micros: u32) -> TypingUnchecked {
+/// A dwell within one step becomes 0, which the wire takes for a release not seen.
+fn with_clock(typing: &TypingUnchecked, resolution_micros: u32) -> TypingUnchecked {
     let step = u64::from(resolution_micros.max(1));
     // Starting in the middle of a step spreads the stamps over it, as unrelated clocks do.
     let mut now = step / 2;
@@ -69,7 +75,6 @@ pub fn cut(stretch: &Stretch, from: usize, count: usize) -> Stretch {
         dwell_micros: stretch.dwell_micros[range.clone()].to_vec(),
         classes: stretch.classes.get(range.clone()).unwrap_or_default().to_vec(),
         usages: stretch.usages.get(range).unwrap_or_default().to_vec(),
-        ..Stretch::default()
     };
     if let Some(first) = part.press_interval_micros.first_mut() {
         *first = 0;
@@ -101,8 +106,8 @@ pub fn blocks(stretches: &[Stretch], presses: usize) -> Vec<Vec<Stretch>> {
 /// The cadence table of a block, as a collector makes it: medians and half interquartile ranges per key and digraph,
 /// the most frequent digraphs kept when there are too many. The receiver rounds counts and times.
 pub fn table_of(block: &[Stretch], set: KeystrokeSet) -> CadenceTableUnchecked {
-    let mut keys: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
-    let mut digraphs: BTreeMap<(u32, u32), Vec<f64>> = BTreeMap::new();
+    let mut dwells: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+    let mut intervals: BTreeMap<(u32, u32), Vec<f64>> = BTreeMap::new();
     let mut press_count = 0;
     for stretch in block {
         press_count += stretch.usages.len() as u32;
@@ -112,43 +117,63 @@ pub fn table_of(block: &[Stretch], set: KeystrokeSet) -> CadenceTableUnchecked {
             }
             let dwell = stretch.dwell_micros[index];
             if dwell > 0 && dwell <= limits::DWELL_MICROS_MAX {
-                keys.entry(*usage).or_default().push(f64::from(dwell));
+                dwells.entry(*usage).or_default().push(f64::from(dwell));
             }
+            let Some(before) = index.checked_sub(1).map(|before| stretch.usages[before]) else { continue };
             let interval = stretch.press_interval_micros[index];
-            if index > 0 && typing::table_usage(stretch.usages[index - 1]) && interval <= limits::PRESS_INTERVAL_MICROS_MAX {
-                digraphs.entry((stretch.usages[index - 1], *usage)).or_default().push(f64::from(interval));
+            if typing::table_usage(before) && interval <= limits::PRESS_INTERVAL_MICROS_MAX {
+                intervals.entry((before, *usage)).or_default().push(f64::from(interval));
             }
         }
     }
-    let keys = keys
-        .into_iter()
-        .map(|(usage, mut dwells)| {
-            let count = dwells.len() as u32;
-            let (median, spread) = median_and_spread(&mut dwells);
-            KeyTime { usage, count, dwell_median_micros: median as u32, dwell_spread_micros: spread as u32 }
-        })
-        .collect();
-    let mut digraphs: Vec<DigraphTime> = digraphs
-        .into_iter()
-        .map(|((first_usage, second_usage), mut intervals)| {
-            let count = intervals.len() as u32;
-            let (median, spread) = median_and_spread(&mut intervals);
-            DigraphTime {
-                first_usage,
-                second_usage,
-                count,
-                press_interval_median_micros: median as u32,
-                press_interval_spread_micros: spread as u32,
-            }
-        })
-        .collect();
+    let mut digraphs = digraph_rows(intervals);
     digraphs.sort_by_key(|row| (std::cmp::Reverse(row.count), row.first_usage, row.second_usage));
     digraphs.truncate(limits::TABLE_DIGRAPHS_MAX);
-    CadenceTableUnchecked { press_count, keys, digraphs, timer_resolution_micros: set.timer_resolution_micros() }
+    CadenceTableUnchecked {
+        press_count,
+        keys: key_rows(dwells),
+        digraphs,
+        timer_resolution_micros: set.timer_resolution_micros(),
+    }
+}
+
+fn key_rows(dwells: BTreeMap<u32, Vec<f64>>) -> Vec<KeyTime> {
+    let row = |(usage, mut dwells): (u32, Vec<f64>)| {
+        let (median, spread) = median_and_spread(&mut dwells);
+        KeyTime {
+            usage,
+            count: dwells.len() as u32,
+            dwell_median_micros: median as u32,
+            dwell_spread_micros: spread as u32,
+        }
+    };
+    dwells.into_iter().map(row).collect()
+}
+
+fn digraph_rows(intervals: BTreeMap<(u32, u32), Vec<f64>>) -> Vec<DigraphTime> {
+    let row = |((first_usage, second_usage), mut intervals): ((u32, u32), Vec<f64>)| {
+        let (median, spread) = median_and_spread(&mut intervals);
+        DigraphTime {
+            first_usage,
+            second_usage,
+            count: intervals.len() as u32,
+            press_interval_median_micros: median as u32,
+            press_interval_spread_micros: spread as u32,
+        }
+    };
+    intervals.into_iter().map(row).collect()
 }
 
 /// A request of `worker` with a phrase.
-fn phrase_request(worker: &str, index: usize, stretch: &Stretch, set: KeystrokeSet, update: Update, truth: &str, serial: &mut usize) -> Request {
+fn phrase_request(
+    worker: &str,
+    index: usize,
+    stretch: &Stretch,
+    set: KeystrokeSet,
+    update: Update,
+    truth: &str,
+    serial: &mut usize,
+) -> Request {
     *serial += 1;
     let mut event = bare_event(worker, format!("k{serial}"), index);
     event.typing = Some(typing_of(stretch, set, "phrase-1"));
@@ -167,7 +192,15 @@ pub fn online_requests(typists: &[Typist], set: KeystrokeSet, enrol: usize, from
                 for stranger in typists.iter().filter(|stranger| stranger.subject != victim.subject) {
                     if let Some(stretch) = stranger.stretches.get(index) {
                         let truth = format!("non_mated {}", stranger.subject);
-                        requests.push(phrase_request(&victim.subject, index, stretch, set, Update::Never, &truth, &mut serial));
+                        requests.push(phrase_request(
+                            &victim.subject,
+                            index,
+                            stretch,
+                            set,
+                            Update::Never,
+                            &truth,
+                            &mut serial,
+                        ));
                     }
                 }
             }
@@ -184,6 +217,44 @@ pub fn online_requests(typists: &[Typist], set: KeystrokeSet, enrol: usize, from
 
 /// Every how many logins strangers try.
 const STRANGER_STEP: usize = 7;
+
+/// Logins right after enrolment: everybody enrols with their first `enrol` logins (learned always), then come the
+/// `tried` that follow (learned if trusted), each after a try of everybody else with a practised login, from their
+/// login `practised` on (learned never). Truths: `enrol`, `mated`, `non_mated STRANGER`.
+pub fn enrolled_requests(
+    typists: &[Typist],
+    set: KeystrokeSet,
+    enrol: usize,
+    tried: usize,
+    practised: usize,
+) -> Vec<Request> {
+    let mut requests = Vec::new();
+    let mut serial = 0;
+    for victim in typists {
+        let worker = victim.subject.as_str();
+        for (index, stretch) in victim.stretches.iter().take(enrol + tried).enumerate() {
+            if index < enrol {
+                requests.push(phrase_request(worker, index, stretch, set, Update::Always, "enrol", &mut serial));
+                continue;
+            }
+            for stranger in typists.iter().filter(|stranger| stranger.subject != victim.subject) {
+                if let Some(stretch) = stranger.stretches.get(practised + index - enrol) {
+                    let truth = format!("non_mated {}", stranger.subject);
+                    requests.push(phrase_request(worker, index, stretch, set, Update::Never, &truth, &mut serial));
+                }
+            }
+            requests.push(phrase_request(worker, index, stretch, set, Update::IfTrusted, "mated", &mut serial));
+        }
+    }
+    requests
+}
+
+/// Stamps the typing of every request as a clock of another granularity would have.
+pub fn set_clock(requests: &mut [Request], resolution_micros: u32) {
+    for typing in requests.iter_mut().filter_map(|request| request.event.typing.as_mut()) {
+        *typing = with_clock(typing, resolution_micros);
+    }
+}
 
 /// The standard protocol: enrol the oldest `enrol` logins, then the rest as mated probes and the first
 /// `stranger_logins` of everybody else as non-mated ones; no probe is learned.
@@ -221,7 +292,15 @@ pub fn takeover_requests(typists: &[Typist], set: KeystrokeSet, strangers: usize
             }
             for (index, stretch) in stranger.stretches.iter().skip(TAKEOVER_LOGINS).take(TAKEOVER_LOGINS).enumerate() {
                 let truth = format!("taken {}", index + 1);
-                requests.push(phrase_request(&worker, TAKEOVER_LOGINS + index, stretch, set, Update::IfTrusted, &truth, &mut serial));
+                requests.push(phrase_request(
+                    &worker,
+                    TAKEOVER_LOGINS + index,
+                    stretch,
+                    set,
+                    Update::IfTrusted,
+                    &truth,
+                    &mut serial,
+                ));
             }
         }
     }
@@ -234,37 +313,45 @@ pub fn takeover_requests(typists: &[Typist], set: KeystrokeSet, strangers: usize
 /// Logins of each side of a takeover.
 const TAKEOVER_LOGINS: usize = 60;
 
-/// Tables: the first `enrol` blocks of `presses` presses learned always, the others probes; `strangers` others try
-/// each worker with one block each. With several sessions the first half of them enrols and the others probe.
-pub fn table_requests(typists: &[Typist], set: KeystrokeSet, presses: usize, enrol: usize, strangers: usize) -> Vec<Request> {
-    let split: Vec<(Vec<Vec<Stretch>>, Vec<Vec<Stretch>>)> = typists
-        .iter()
-        .map(|typist| {
-            let last = typist.stretches.iter().map(|stretch| stretch.session).max().unwrap_or(0);
-            if last > 1 {
-                let of = |keep: &dyn Fn(u32) -> bool| -> Vec<Vec<Stretch>> {
-                    (1..=last)
-                        .filter(|session| keep(*session))
-                        .flat_map(|session| {
-                            let stretches: Vec<Stretch> =
-                                typist.stretches.iter().filter(|stretch| stretch.session == session).cloned().collect();
-                            blocks(&stretches, presses)
-                        })
-                        .collect()
-                };
-                (of(&|session| session <= last / 2).into_iter().take(enrol).collect(), of(&|session| session > last / 2))
-            } else {
-                let mut all = blocks(&typist.stretches, presses);
-                let probes = all.split_off(enrol.min(all.len() / 2));
-                (all, probes)
-            }
-        })
-        .collect();
+/// A worker's blocks of typing: those that enrol, and those that probe.
+struct Split {
+    enrolled: Vec<Vec<Stretch>>,
+    probes: Vec<Vec<Stretch>>,
+}
+
+/// Splits a typist's blocks of `presses` presses: with several sessions the first half of them enrols and the others
+/// probe; in one sitting the first blocks enrol. At most `enrol` blocks enrol.
+fn split(typist: &Typist, presses: usize, enrol: usize) -> Split {
+    let last = typist.stretches.iter().map(|stretch| stretch.session).max().unwrap_or(0);
+    if last <= 1 {
+        let mut enrolled = blocks(&typist.stretches, presses);
+        let probes = enrolled.split_off(enrol.min(enrolled.len() / 2));
+        return Split { enrolled, probes };
+    }
+    let of_session = |session: u32| {
+        let of_session = typist.stretches.iter().filter(|stretch| stretch.session == session);
+        blocks(&of_session.cloned().collect::<Vec<_>>(), presses)
+    };
+    Split {
+        enrolled: (1..=last / 2).flat_map(of_session).take(enrol).collect(),
+        probes: (last / 2 + 1..=last).flat_map(of_session).collect(),
+    }
+}
+
+/// Tables: `enrol` blocks of `presses` presses learned always, later ones as mated probes; `strangers` others try each
+/// worker with one block each; no probe is learned. Truths: `enrol`, `mated`, `non_mated STRANGER`.
+pub fn table_requests(
+    typists: &[Typist],
+    set: KeystrokeSet,
+    presses: usize,
+    enrol: usize,
+    strangers: usize,
+) -> Vec<Request> {
+    let splits: Vec<Split> = typists.iter().map(|typist| split(typist, presses, enrol)).collect();
     let mut requests = Vec::new();
     let mut serial = 0;
-    for (position, typist) in typists.iter().enumerate() {
-        let (enrolled, probes) = &split[position];
-        if enrolled.is_empty() || probes.is_empty() {
+    for (position, (typist, own)) in typists.iter().zip(&splits).enumerate() {
+        if own.enrolled.is_empty() || own.probes.is_empty() {
             continue;
         }
         let mut push = |block: &[Stretch], index: usize, update: Update, truth: String| {
@@ -274,19 +361,19 @@ pub fn table_requests(typists: &[Typist], set: KeystrokeSet, presses: usize, enr
             event.cadence = Some(table_of(block, set));
             requests.push(Request { event, update, truth, group: typist.subject.clone() });
         };
-        for (index, block) in enrolled.iter().enumerate() {
+        for (index, block) in own.enrolled.iter().enumerate() {
             push(block, index, Update::Always, "enrol".into());
         }
-        for block in probes {
-            push(block, enrolled.len(), Update::Never, "mated".into());
+        for block in &own.probes {
+            push(block, own.enrolled.len(), Update::Never, "mated".into());
         }
         for step in 1..=strangers.min(typists.len() - 1) {
             // Strides spread the strangers over everybody.
             let other = (position + step * (1 + typists.len() / (strangers + 1))) % typists.len();
-            let probes = &split[other].1;
+            let probes = &splits[other].probes;
             if other != position && !probes.is_empty() {
                 let truth = format!("non_mated {}", typists[other].subject);
-                push(&probes[step % probes.len()], enrolled.len(), Update::Never, truth);
+                push(&probes[step % probes.len()], own.enrolled.len(), Update::Never, truth);
             }
         }
     }

@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 /// A keystroke set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeystrokeSet {
     /// Killourhy & Maxion 2009, `.tie5Roanl` and Return, 400 times each. Measure only.
     Cmu,
@@ -64,15 +64,6 @@ pub struct Stretch {
     /// Session, 1-based; 0 where the set has none.
     #[serde(default)]
     pub session: u32,
-    /// Repetition, 1-based; 0 where the set has none.
-    #[serde(default)]
-    pub rep: u32,
-    /// Sentence, 0-based.
-    #[serde(default)]
-    pub sentence: u32,
-    /// Stretch, 0-based.
-    #[serde(default)]
-    pub stretch: u32,
     /// Press to press, microseconds; the first is 0.
     pub press_interval_micros: Vec<u32>,
     /// Press to release, microseconds; 0 = release not seen.

@@ -3,10 +3,14 @@
 use crate::convert::keystroke as convert;
 use crate::corpus::keystroke::{self as corpus, KeystrokeSet, Stretch, Typist};
 use elsewhere::event::{EventUnchecked, KeyClass, Rules, Samples, TablePolicy, Violations};
-use elsewhere::evidence::typing::observe::observe;
-use elsewhere::evidence::typing::phrase::{PRIOR_COUNT, PhraseObservation, PhraseParameters, PhraseProfile, PhraseScore, Prior, YOUNG_COUNT, log_dwell, log_press_interval, prior_index};
 use elsewhere::evidence::typing::Parameters;
+use elsewhere::evidence::typing::observe::observe;
+use elsewhere::evidence::typing::phrase::{
+    PRIOR_COUNT, PhraseObservation, PhraseParameters, PhraseProfile, PhraseScore, Prior, YOUNG_COUNT, log_dwell,
+    log_press_interval, prior_index,
+};
 use elsewhere::evidence::typing::synthetic::SyntheticParameters;
+use elsewhere::evidence::typing::table::TableParameters;
 use linfa::prelude::*;
 use linfa_logistic::LogisticRegression;
 use ndarray::{Array1, Array2};
@@ -65,7 +69,12 @@ const PSEUDO_PRESSES: [usize; 4] = [6, 11, 16, 28];
 const GRAM_KEYS: usize = 3;
 
 /// Cuts pseudo-phrases out of free text: a login is the next occurrence of each of a few common trigrams, end to end.
-fn pseudo_phrases(data: &Path, set: KeystrokeSet, seed: u64, phrases_per_length: usize) -> Result<Vec<PhraseCorpus>, String> {
+fn pseudo_phrases(
+    data: &Path,
+    set: KeystrokeSet,
+    seed: u64,
+    phrases_per_length: usize,
+) -> Result<Vec<PhraseCorpus>, String> {
     let typists = corpus::read(data, set)?;
     let occurrences: Vec<BTreeMap<[u32; GRAM_KEYS], Vec<Stretch>>> = typists.iter().map(grams).collect();
     let mut common: BTreeMap<[u32; GRAM_KEYS], usize> = BTreeMap::new();
@@ -75,7 +84,8 @@ fn pseudo_phrases(data: &Path, set: KeystrokeSet, seed: u64, phrases_per_length:
         }
     }
     let enough = typists.len() * 3 / 5;
-    let grams: Vec<[u32; GRAM_KEYS]> = common.into_iter().filter(|(_, people)| *people >= enough).map(|(gram, _)| gram).collect();
+    let grams: Vec<[u32; GRAM_KEYS]> =
+        common.into_iter().filter(|(_, people)| *people >= enough).map(|(gram, _)| gram).collect();
     if grams.len() < 4 {
         return Err(format!("{set:?} has {} common trigrams: too few for pseudo-phrases", grams.len()));
     }
@@ -92,7 +102,11 @@ fn pseudo_phrases(data: &Path, set: KeystrokeSet, seed: u64, phrases_per_length:
                     people.push(logins);
                 }
             }
-            corpora.push(PhraseCorpus { name: format!("{set:?} pseudo-phrase of {presses}"), people, practised: false });
+            corpora.push(PhraseCorpus {
+                name: format!("{set:?} pseudo-phrase of {presses}"),
+                people,
+                practised: false,
+            });
         }
     }
     Ok(corpora)
@@ -105,7 +119,9 @@ fn grams(typist: &Typist) -> BTreeMap<[u32; GRAM_KEYS], Vec<Stretch>> {
         while from + GRAM_KEYS <= stretch.usages.len() {
             let keys = &stretch.usages[from..from + GRAM_KEYS];
             let intervals = &stretch.press_interval_micros[from..from + GRAM_KEYS];
-            if keys.iter().all(|key| *key != 0) && intervals.iter().all(|interval| *interval <= OCCURRENCE_INTERVAL_MICROS_MAX) {
+            if keys.iter().all(|key| *key != 0)
+                && intervals.iter().all(|interval| *interval <= OCCURRENCE_INTERVAL_MICROS_MAX)
+            {
                 let mut part = convert::cut(stretch, from, GRAM_KEYS);
                 part.press_interval_micros[0] = stretch.press_interval_micros[from];
                 let mut gram = [0; GRAM_KEYS];
@@ -213,7 +229,10 @@ fn kind(corpora: &[PhraseCorpus], centres: &[Option<f64>], dwell: bool) -> Kind 
         let found = positions(phrase).into_iter().filter(|at| (at.prior < DWELL_PRIORS) == dwell);
         by_name.entry(phrase.name.as_str()).or_default().extend(found);
         if phrase.practised {
-            positions(phrase).iter().filter(|at| (at.prior < DWELL_PRIORS) == dwell).for_each(|at| within.add(at.within_variance));
+            positions(phrase)
+                .iter()
+                .filter(|at| (at.prior < DWELL_PRIORS) == dwell)
+                .for_each(|at| within.add(at.within_variance));
         }
     }
     for found in by_name.values() {
@@ -273,7 +292,10 @@ fn centres(typists: &[Typist]) -> Vec<Option<f64>> {
                     times.entry(prior_index(None, KeyClass::Withheld)).or_default().push(value);
                 }
                 let interval = stretch.press_interval_micros[index];
-                if index > 0 && interval <= CENTRE_INTERVAL_MICROS_MAX && let Some(first) = class(index - 1) {
+                if index > 0
+                    && interval <= CENTRE_INTERVAL_MICROS_MAX
+                    && let Some(first) = class(index - 1)
+                {
                     let value = log_press_interval(f64::from(interval));
                     for first in [first, KeyClass::Withheld] {
                         for second in [second, KeyClass::Withheld] {
@@ -327,14 +349,21 @@ fn priors(corpora: &[PhraseCorpus], typists: &[Typist]) -> Vec<Prior> {
         .filter_map(|(first, second)| centres[DWELL_PRIORS + first * KeyClass::COUNT + second])
         .collect();
     let mean = classes.iter().sum::<f64>() / classes.len().max(1) as f64;
-    let class_variance = classes.iter().map(|centre| (centre - mean).powi(2)).sum::<f64>() / classes.len().max(1) as f64;
+    let class_variance =
+        classes.iter().map(|centre| (centre - mean).powi(2)).sum::<f64>() / classes.len().max(1) as f64;
     for first in KeyClass::ALL {
         for second in KeyClass::ALL {
             let withheld = first == KeyClass::Withheld || second == KeyClass::Withheld;
-            let any = found(Some(KeyClass::Withheld), KeyClass::Withheld).unwrap_or_else(|| log_press_interval(200_000.0));
+            let any =
+                found(Some(KeyClass::Withheld), KeyClass::Withheld).unwrap_or_else(|| log_press_interval(200_000.0));
             let own = found(Some(first), second);
-            let near = found(Some(KeyClass::Withheld), second).or(found(Some(first), KeyClass::Withheld)).unwrap_or(any);
-            priors.push(prior(own.unwrap_or(near), &interval, if withheld || own.is_none() { class_variance } else { 0.0 }));
+            let near =
+                found(Some(KeyClass::Withheld), second).or(found(Some(first), KeyClass::Withheld)).unwrap_or(any);
+            priors.push(prior(
+                own.unwrap_or(near),
+                &interval,
+                if withheld || own.is_none() { class_variance } else { 0.0 },
+            ));
         }
     }
     priors
@@ -407,7 +436,8 @@ pub(crate) fn logistic(rows: &[Vec<f64>], truths: &[bool], alpha: f64) -> Result
         .fit(&Dataset::new(inputs, targets))
         .map_err(|error| format!("calibration does not converge: {error}"))?;
     let sign = if model.labels().pos.class == 1 { 1.0 } else { -1.0 };
-    let odds = truths.iter().filter(|truth| **truth).count() as f64 / truths.iter().filter(|truth| !**truth).count().max(1) as f64;
+    let odds = truths.iter().filter(|truth| **truth).count() as f64
+        / truths.iter().filter(|truth| !**truth).count().max(1) as f64;
     let mut weights: Vec<f64> = model.params().iter().map(|weight| sign * weight).collect();
     weights.push(sign * model.intercept() - odds.ln());
     Ok(weights)
@@ -416,7 +446,8 @@ pub(crate) fn logistic(rows: &[Vec<f64>], truths: &[bool], alpha: f64) -> Result
 /// Log-likelihood ratio above which a settled profile learns nothing.
 ///
 /// A fitted 1 % FMR threshold of other phrases starves honest people: their profiles fall behind their practice and
-/// refuse them ever more. This one is set by hand with CMU in view, where it lies at 4.4 % FMR; it is not the contract's 1 %.
+/// refuse them ever more. This one is set by hand with CMU in view, where it lies at 4.4 % FMR; it is not the
+/// contract's 1 %.
 const GATE: f64 = 0.0;
 
 /// Fits the phrase part.
@@ -485,7 +516,12 @@ pub(crate) fn machine_rates(data: &Path, set: KeystrokeSet, presses: usize) -> R
                 let mut event = convert::bare_event("w", "e".into(), 0);
                 event.typing = Some(convert::typing_of(&part, set, "phrase"));
                 if let Some(machine) = observe(&samples(event)?).machine {
-                    rates.push([machine.burst_rate, machine.even_interval_rate, machine.even_dwell_rate, machine.short_dwell_rate]);
+                    rates.push([
+                        machine.burst_rate,
+                        machine.even_interval_rate,
+                        machine.even_dwell_rate,
+                        machine.short_dwell_rate,
+                    ]);
                 }
             }
         }
@@ -516,13 +552,24 @@ fn fit_synthetic(data: &Path) -> Result<SyntheticParameters, String> {
     Ok(SyntheticParameters { rate_limits, log_odds: (people as f64 / 3.0).ln() })
 }
 
+/// Fits the table part on the people that `kept` names by set and pseudonym; figures leave people out by it.
+///
+/// # Errors
+/// A file that is missing or malformed, or a regression that does not converge.
+pub fn fit_table(data: &Path, kept: &dyn Fn(KeystrokeSet, &str) -> bool) -> Result<TableParameters, String> {
+    super::typing_table::fit_table(data, kept)
+}
+
 /// Fits the family on train-licensed sets below `data`. The same seed and data give the same numbers.
 ///
 /// # Errors
 /// A file that is missing or malformed, or a regression that does not converge.
 pub fn fit(data: &Path, seed: u64) -> Result<Parameters, String> {
-    let parameters =
-        Parameters { phrase: fit_phrase(data, seed)?, table: super::typing_table::fit_table(data)?, synthetic: fit_synthetic(data)? };
+    let parameters = Parameters {
+        phrase: fit_phrase(data, seed)?,
+        table: fit_table(data, &|_, _| true)?,
+        synthetic: fit_synthetic(data)?,
+    };
     parameters.check()?;
     Ok(parameters)
 }

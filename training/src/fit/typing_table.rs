@@ -4,7 +4,9 @@ use super::typing::{logistic, samples};
 use crate::convert::keystroke as convert;
 use crate::corpus::keystroke::{self as corpus, KeystrokeSet};
 use elsewhere::evidence::typing::observe::observe;
-use elsewhere::evidence::typing::table::{PRESSES_NOMINAL, SLOTS_MAX, TableCell, TableObservation, TableParameters, TableProfile, TableScore, solve_positive};
+use elsewhere::evidence::typing::table::{
+    PRESSES_NOMINAL, SLOTS_MAX, TableCell, TableObservation, TableParameters, TableProfile, TableScore, solve_positive,
+};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -13,6 +15,8 @@ use std::path::Path;
 pub(crate) struct TablePerson {
     /// Where the person is from.
     pub set: KeystrokeSet,
+    /// Pseudonym, unique within the set.
+    pub subject: String,
     /// Tables by session; sessions of one sitting are blocks.
     pub sessions: Vec<Vec<TableObservation>>,
 }
@@ -21,7 +25,10 @@ pub(crate) struct TablePerson {
 const BLOCKS_MAX: usize = 14;
 
 /// Observes the table of a block through the road that serves.
-pub(crate) fn table_observation(block: &[corpus::Stretch], set: KeystrokeSet) -> Result<Option<TableObservation>, String> {
+pub(crate) fn table_observation(
+    block: &[corpus::Stretch],
+    set: KeystrokeSet,
+) -> Result<Option<TableObservation>, String> {
     let mut event = convert::bare_event("w", "e".into(), 0);
     event.cadence = Some(convert::table_of(block, set));
     Ok(observe(&samples(event)?).table)
@@ -45,7 +52,7 @@ pub(crate) fn table_people(data: &Path, set: KeystrokeSet, presses: usize) -> Re
             }
             sessions.push(tables);
         }
-        people.push(TablePerson { set, sessions });
+        people.push(TablePerson { set, subject: typist.subject, sessions });
     }
     Ok(people)
 }
@@ -97,7 +104,13 @@ fn start(tables: &[&TableObservation], rank: usize) -> Cells {
         let loadings = (0..rank)
             .map(|factor| match factor {
                 0 => 0.15,
-                1 => if key { 0.15 } else { -0.05 },
+                1 => {
+                    if key {
+                        0.15
+                    } else {
+                        -0.05
+                    }
+                }
                 _ => 0.05 * (f64::from(*cell) * (0.37 + 0.61 * factor as f64)).sin(),
             })
             .collect();
@@ -180,7 +193,8 @@ fn round(model: &mut Cells, tables: &[&TableObservation], rank: usize) {
             for i in 0..wide {
                 right[*index * wide + i] += extended(i) * log_time / variance;
                 for j in 0..wide {
-                    let second = extended(i) * extended(j) + if i < rank && j < rank { covariance[i * rank + j] } else { 0.0 };
+                    let second =
+                        extended(i) * extended(j) + if i < rank && j < rank { covariance[i * rank + j] } else { 0.0 };
                     normal[base + i * wide + j] += second / variance;
                 }
             }
@@ -276,8 +290,11 @@ fn slots(cells: &[TableCell], tables: &[&TableObservation]) -> Vec<u16> {
     for row in tables.iter().flat_map(|table| &table.rows) {
         *presses.entry(row.cell).or_default() += row.count;
     }
-    let mut order: Vec<(f64, u16)> =
-        cells.iter().enumerate().map(|(index, cell)| (presses.get(&cell.cell).copied().unwrap_or(0.0), index as u16)).collect();
+    let mut order: Vec<(f64, u16)> = cells
+        .iter()
+        .enumerate()
+        .map(|(index, cell)| (presses.get(&cell.cell).copied().unwrap_or(0.0), index as u16))
+        .collect();
     order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     let mut slots: Vec<u16> = order.iter().take(SLOTS_MAX).map(|(_, index)| *index).collect();
     slots.sort_unstable();
@@ -287,7 +304,15 @@ fn slots(cells: &[TableCell], tables: &[&TableObservation]) -> Vec<u16> {
 fn covariances(parameters: &mut TableParameters, people: &[&TablePerson], rank: usize) {
     let factors: Vec<Vec<Vec<f64>>> = people
         .iter()
-        .map(|person| person.sessions.iter().flatten().filter_map(|table| parameters.factors(table)).map(|found| found.0).collect())
+        .map(|person| {
+            person
+                .sessions
+                .iter()
+                .flatten()
+                .filter_map(|table| parameters.factors(table))
+                .map(|found| found.0)
+                .collect()
+        })
         .filter(|tables: &Vec<Vec<f64>>| tables.len() >= 2)
         .collect();
     let mean_of = |tables: &[Vec<f64>]| -> Vec<f64> {
@@ -302,7 +327,8 @@ fn covariances(parameters: &mut TableParameters, people: &[&TablePerson], rank: 
         let count = tables.len() as f64;
         for i in 0..rank {
             for j in 0..rank {
-                let own: f64 = tables.iter().map(|table| (table[i] - mean[i]) * (table[j] - mean[j])).sum::<f64>() / (count - 1.0);
+                let own: f64 =
+                    tables.iter().map(|table| (table[i] - mean[i]) * (table[j] - mean[j])).sum::<f64>() / (count - 1.0);
                 within[i * rank + j] += own / people_count;
                 between[i * rank + j] += ((mean[i] - centre[i]) * (mean[j] - centre[j]) - own / count) / people_count;
             }
@@ -334,7 +360,11 @@ fn covariances(parameters: &mut TableParameters, people: &[&TablePerson], rank: 
     parameters.between_variance = order.iter().map(|axis| values[*axis]).collect();
     parameters.projection = order
         .iter()
-        .map(|axis| (0..rank).map(|column| (0..rank).map(|row| vectors[row * rank + axis] * whiten[row * rank + column]).sum()).collect())
+        .map(|axis| {
+            (0..rank)
+                .map(|column| (0..rank).map(|row| vectors[row * rank + axis] * whiten[row * rank + column]).sum())
+                .collect()
+        })
         .collect();
 }
 
@@ -342,12 +372,15 @@ fn covariances(parameters: &mut TableParameters, people: &[&TablePerson], rank: 
 pub(crate) struct TableTrial {
     pub score: TableScore,
     pub non_mated: bool,
-    /// Person compared.
-    pub person: usize,
 }
 
 /// Enrols the first tables of everybody and compares later ones: for several sessions, across them.
-pub(crate) fn table_trials(people: &[&TablePerson], parameters: &TableParameters, enrol: usize, strangers: usize) -> Vec<TableTrial> {
+pub(crate) fn table_trials(
+    people: &[&TablePerson],
+    parameters: &TableParameters,
+    enrol: usize,
+    strangers: usize,
+) -> Vec<TableTrial> {
     let split: Vec<(Vec<&TableObservation>, Vec<&TableObservation>)> = people
         .iter()
         .map(|person| {
@@ -371,13 +404,15 @@ pub(crate) fn table_trials(people: &[&TablePerson], parameters: &TableParameters
         let mut profile = TableProfile::default();
         enrolled.iter().for_each(|table| profile.learn(table, parameters));
         let mut push = |table: &TableObservation, non_mated: bool| {
-            trials.extend(profile.score(table, parameters).map(|score| TableTrial { score, non_mated, person: index }));
+            trials.extend(profile.score(table, parameters).map(|score| TableTrial { score, non_mated }));
         };
         own.iter().for_each(|table| push(table, false));
         for step in 1..=strangers.min(people.len() - 1) {
             // Strides spread the strangers over everybody.
             let other = (index + step * (1 + people.len() / (strangers + 1)).max(1)) % people.len();
-            if other != index && let Some(table) = split[other].1.get(step % split[other].1.len().max(1)) {
+            if other != index
+                && let Some(table) = split[other].1.get(step % split[other].1.len().max(1))
+            {
                 push(table, true);
             }
         }
@@ -387,33 +422,45 @@ pub(crate) fn table_trials(people: &[&TablePerson], parameters: &TableParameters
 
 /// Folds of the cross-fitting that calibration is made on.
 const FOLDS: usize = 5;
+/// Tables learned before a trial, so that calibration holds for young and settled profiles.
+const CALIBRATION_ENROLS: [usize; 4] = [1, 2, 4, 6];
+/// Strangers that try each person in calibration.
+const CALIBRATION_STRANGERS: usize = 20;
 
-/// Fits the table part.
-pub(crate) fn fit_table(data: &Path) -> Result<TableParameters, String> {
-    let mut people = table_people(data, KeystrokeSet::VillaniFree, PRESSES_NOMINAL as usize)?;
-    people.extend(table_people(data, KeystrokeSet::Bbmas, PRESSES_NOMINAL as usize)?);
+/// Sets that the model is fitted on: cadence tables whose licence lets the result ship.
+const FITTED_SETS: [KeystrokeSet; 2] = [KeystrokeSet::VillaniFree, KeystrokeSet::Bbmas];
+
+/// Fits the table part on the people that `kept` names by set and pseudonym; the others take no part.
+pub(crate) fn fit_table(data: &Path, kept: &dyn Fn(KeystrokeSet, &str) -> bool) -> Result<TableParameters, String> {
+    let mut people = Vec::new();
+    for set in FITTED_SETS {
+        people.extend(table_people(data, set, PRESSES_NOMINAL as usize)?);
+    }
+    people.retain(|person| kept(person.set, &person.subject));
+    let everybody: Vec<&TablePerson> = people.iter().collect();
+    let mut parameters = fit_model(&everybody, RANK);
+    parameters.calibration = calibration(&people)?;
+    Ok(parameters)
+}
+
+/// Calibration on people whom the model behind the scores has not seen.
+fn calibration(people: &[TablePerson]) -> Result<Vec<f64>, String> {
     let (mut rows, mut truths) = (Vec::new(), Vec::new());
     for fold in 0..FOLDS {
-        let kept: Vec<&TablePerson> = people.iter().enumerate().filter(|(index, _)| index % FOLDS != fold).map(|(_, person)| person).collect();
-        let model = fit_model(&kept, RANK);
-        for set in [KeystrokeSet::VillaniFree, KeystrokeSet::Bbmas] {
-            let left: Vec<&TablePerson> = people
-                .iter()
-                .enumerate()
-                .filter(|(index, person)| index % FOLDS == fold && person.set == set)
-                .map(|(_, person)| person)
-                .collect();
-            for enrol in [1, 2, 4, 6] {
-                for trial in table_trials(&left, &model, enrol, 20) {
+        let of_fold = |inside: bool| -> Vec<&TablePerson> {
+            let chosen = people.iter().enumerate().filter(|(index, _)| (index % FOLDS == fold) == inside);
+            chosen.map(|(_, person)| person).collect()
+        };
+        let model = fit_model(&of_fold(false), RANK);
+        for set in FITTED_SETS {
+            let left: Vec<&TablePerson> = of_fold(true).into_iter().filter(|person| person.set == set).collect();
+            for enrol in CALIBRATION_ENROLS {
+                for trial in table_trials(&left, &model, enrol, CALIBRATION_STRANGERS) {
                     rows.push(trial.score.inputs().to_vec());
                     truths.push(trial.non_mated);
                 }
             }
         }
     }
-    let everybody: Vec<&TablePerson> = people.iter().collect();
-    let mut parameters = fit_model(&everybody, RANK);
-    parameters.calibration = logistic(&rows, &truths, 1.0)?;
-    parameters.gate = 0.0;
-    Ok(parameters)
+    logistic(&rows, &truths, 1.0)
 }

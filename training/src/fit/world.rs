@@ -59,7 +59,7 @@ fn role(finding: Finding) -> Role {
     };
     match finding {
         // Physics: may flag alone once sustained over three days.
-        Finding::RemoteInputLoop | Finding::NetworkRoundTrip | Finding::NetworkGap => role(-1.5, 5.0, 5.0, 8.0, false),
+        Finding::RemoteInputLoop | Finding::NetworkRoundTrip | Finding::NetworkGap => role(-1.5, 5.0, 5.0, 10.0, false),
         Finding::RemoteInputPointer | Finding::RemoteInputKey => role(-1.5, 4.5, 5.0, 5.0, false),
         Finding::TypingPhrase | Finding::TypingTable => role(-2.5, 5.0, 4.5, 4.5, false),
         Finding::CrowdSite | Finding::CrowdAuthenticator | Finding::CrowdRelay => role(0.0, 4.0, 4.5, 4.5, true),
@@ -114,7 +114,7 @@ fn capped(session: &Session) -> Vec<f64> {
 
 /// Least and greatest weight of a finding. A simulated company cannot prove that real evidence is worthless, nor that
 /// it is worth more than its family measured on real data.
-const WEIGHT_MIN: f64 = 0.25;
+const WEIGHT_MIN: f64 = 0.5;
 const WEIGHT_MAX: f64 = 1.0;
 /// Ridge on the weights: findings of one cause share their weight instead of fighting over it.
 const RIDGE: f64 = 3.0;
@@ -212,6 +212,10 @@ impl Seen {
 
 /// Fewest sessions of a worker that say what its mean is.
 const SESSIONS_MIN: f64 = 3.0;
+/// Bounds on the share of operators that show a finding. The mix of simulated operators is ours and not the world's, so
+/// no absent finding may clear a worker by more than `ln(1 - .3)`, a third of a nat.
+const SHARE_MIN: f64 = 0.05;
+const SHARE_MAX: f64 = 0.3;
 /// Least variance between honest workers, nats squared. Real oddities are more various than simulated ones.
 const BETWEEN_MIN: f64 = 0.5;
 /// Least variance of a session around its worker's mean, nats squared.
@@ -226,6 +230,16 @@ pub fn fit_standing(world: &World) -> StandingModel {
     let findings = Finding::ALL.iter().map(|finding| fit_finding(*finding, world)).collect();
     StandingModel { findings, ..empty }
 }
+
+/// Whether a finding is written only when there is something to find.
+fn sparse(finding: Finding) -> bool {
+    use elsewhere::evidence::feature::Family;
+    matches!(finding.family(), Family::Crowd | Family::Telemetry)
+}
+
+/// Share by which the ratios of workers without a sparse finding fall short of one: a true ratio would pay for the few
+/// honest workers who show it by clearing, slightly, all who do not. We do not clear them, but the sum is kept.
+const SLACK: f64 = 0.05;
 
 fn fit_finding(finding: Finding, world: &World) -> FindingModel {
     let Role { evidence_max, sustained, cumulative, .. } = role(finding);
@@ -247,7 +261,14 @@ fn fit_finding(finding: Finding, world: &World) -> FindingModel {
     };
     let (honest, hostile) = (means(false), means(true));
     let average = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
-    let honest_mean = average(&honest.iter().map(|(mean, _)| *mean).collect::<Vec<_>>());
+    // A finding that is written only when there is something to find is 0 for everybody else: without them, the few
+    // honest workers who share an office would pass for what honest workers are like.
+    let without = world.hostile.iter().filter(|hostile| !**hostile).count() - honest.len();
+    let mut honest_means: Vec<f64> = honest.iter().map(|(mean, _)| *mean).collect();
+    if sparse(finding) {
+        honest_means.resize(honest_means.len() + without, 0.0);
+    }
+    let honest_mean = average(&honest_means);
     let noise: Vec<f64> = seen
         .iter()
         .zip(&world.hostile)
@@ -255,7 +276,7 @@ fn fit_finding(finding: Finding, world: &World) -> FindingModel {
         .map(|(seen, _)| (seen.squares - seen.sum * seen.sum / seen.count) / (seen.count - 1.0))
         .collect();
     let within_variance = if cumulative { WITHIN_MIN } else { average(&noise).max(WITHIN_MIN) };
-    let spread = average(&honest.iter().map(|(mean, _)| (mean - honest_mean).powi(2)).collect::<Vec<_>>());
+    let spread = average(&honest_means.iter().map(|mean| (mean - honest_mean).powi(2)).collect::<Vec<_>>());
     let between_variance = spread.max(BETWEEN_MIN);
     let line = honest_mean + 0.5 + 2.0 * between_variance.sqrt();
     let showing: Vec<f64> = hostile.iter().map(|(mean, _)| *mean).filter(|mean| *mean > line).collect();
@@ -268,7 +289,7 @@ fn fit_finding(finding: Finding, world: &World) -> FindingModel {
         hostile_mean: round(hostile_mean),
         between_variance,
         within_variance: round(within_variance),
-        hostile_share: round(share.clamp(0.05, 0.9)),
+        hostile_share: round(share.clamp(SHARE_MIN, SHARE_MAX)),
         score_cap,
         evidence_max,
         evidence_max_sustained: sustained,
@@ -279,7 +300,8 @@ fn fit_finding(finding: Finding, world: &World) -> FindingModel {
             let count = if cumulative { 1.0 } else { *count };
             model.log_likelihood_ratio(*mean, count).min(sustained).exp()
         });
-        if ratios.sum::<f64>() <= honest.len() as f64 {
+        // Workers without the finding have a ratio of one.
+        if ratios.sum::<f64>() <= honest.len() as f64 + if sparse(finding) { without as f64 * SLACK } else { 0.0 } {
             break;
         }
         model.between_variance *= 1.25;

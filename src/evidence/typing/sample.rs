@@ -1,0 +1,105 @@
+//! Typing samples and parameters for the tests of this family.
+
+use super::phrase::{PRIOR_COUNT, PhraseParameters, Prior};
+use super::synthetic::SyntheticParameters;
+use super::table::{TableCell, TableParameters};
+use super::{Observation, Parameters, Profile, observe};
+use crate::event::{
+    CadenceTableUnchecked, EventTime, EventUnchecked, KeyClass, KeyTime, Rules, TablePolicy, TimestampUnchecked,
+    TypingUnchecked, Violations,
+};
+
+/// Parameters near the fitted ones: dwells about 90 ms, press intervals about 170 ms, strangers .4 apart in ln.
+pub fn parameters() -> Parameters {
+    let prior = |index: usize| Prior {
+        centre: if index < KeyClass::COUNT { 110_000f64.ln() } else { 200_000f64.ln() },
+        carry: 0.5,
+        background_spread: 0.4,
+        within_spread: 0.15,
+    };
+    let cell = |cell| TableCell {
+        cell,
+        mean: 110_000f64.ln(),
+        specific_variance: 0.01,
+        press_variance: 0.04,
+        loadings: vec![0.3],
+    };
+    Parameters {
+        phrase: PhraseParameters {
+            priors: (0..PRIOR_COUNT).map(prior).collect(),
+            calibration: vec![1.3, 0.2, 0.1, -0.9, -0.4],
+            gate: 0.0,
+            gate_young: 0.25,
+        },
+        table: TableParameters {
+            basis: 1,
+            cells: vec![cell(0), cell(1), cell(2)],
+            slots: vec![0, 1, 2],
+            centre: vec![0.0],
+            projection: vec![vec![4.0]],
+            between_variance: vec![6.0],
+            calibration: vec![0.5, 0.0, 1.0, 1.0, -0.5],
+            gate: 0.0,
+        },
+        synthetic: SyntheticParameters { rate_limits: [0.45, 0.6, 0.85, 0.45], log_odds: 4.0 },
+    }
+}
+
+/// A phrase of `presses` presses by a hand whose times are `percent` of the first hand's, on its `day`th day: from
+/// day to day times move by a few milliseconds.
+pub fn phrase(presses: u32, percent: u32, day: u32) -> TypingUnchecked {
+    let press_interval =
+        |press: u32| (140_000 + press * 37 % 11 * 8_000 + (press + day) * 29 % 7 * 2_000) * percent / 100;
+    let dwell = |press: u32| (75_000 + press * 23 % 7 * 5_000 + (press + day) * 17 % 5 * 2_000) * percent / 100;
+    TypingUnchecked {
+        context: 2,
+        phrase_id: "login".into(),
+        press_interval_micros: (0..presses).map(|press| if press == 0 { 0 } else { press_interval(press) }).collect(),
+        dwell_micros: (0..presses).map(dwell).collect(),
+        timer_resolution_micros: 1_000,
+        ..TypingUnchecked::default()
+    }
+}
+
+/// A table of 256 presses on three keys by a hand whose dwells are `percent` of the first hand's.
+pub fn table(percent: u32) -> CadenceTableUnchecked {
+    let key =
+        |usage| KeyTime { usage, count: 32, dwell_median_micros: 90_000 * percent / 100, dwell_spread_micros: 8_000 };
+    CadenceTableUnchecked {
+        press_count: 256,
+        keys: vec![key(4), key(5), key(6)],
+        digraphs: Vec::new(),
+        timer_resolution_micros: 1_000,
+    }
+}
+
+/// What is observed of an event that carries these.
+pub fn observed(typing: Option<TypingUnchecked>, cadence: Option<CadenceTableUnchecked>) -> Observation {
+    let event = EventUnchecked {
+        event_id: "e".into(),
+        worker_id: "w".into(),
+        event_time: Some(TimestampUnchecked { seconds: 0, nanos: 0 }),
+        activity: 1,
+        typing,
+        cadence,
+        ..EventUnchecked::default()
+    };
+    let rules = Rules { now: None, secret_typing_allowed: false, tables: TablePolicy::PerEvent };
+    let mut violations = Violations::default();
+    let event = event.check("event", &rules, &mut violations);
+    assert!(event.is_some(), "{violations:?}");
+    event.map(|event| observe(&event.samples)).unwrap_or_default()
+}
+
+/// A worker after `logins` logins of a phrase, day by day.
+pub fn enrolled(presses: u32, logins: u32) -> Profile {
+    let mut profile = Profile::default();
+    for day in 0..logins {
+        let login = observed(Some(phrase(presses, 100, day)), None);
+        profile.learn(&login, &parameters(), EventTime(i64::from(day) * DAY_MICROS));
+    }
+    profile
+}
+
+/// Microseconds of a day.
+pub const DAY_MICROS: i64 = 86_400_000_000;
