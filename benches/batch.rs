@@ -3,6 +3,7 @@
 //! `cargo bench --bench batch` prints p50, p99 and the worst of 50 batches, and the median per event: check, scoring
 //! with learning, and the verdicts' wire form. `ELSEWHERE_BENCH_WORKERS` and `ELSEWHERE_BENCH_BATCHES` change the
 //! numbers.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a bench that cannot go on should say where")]
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
 mod world;

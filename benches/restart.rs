@@ -2,6 +2,7 @@
 //!
 //! `cargo bench --bench restart` writes the workers' logins into a directory under `target`, closes it, and prints the
 //! time of three openings and the size on disk. `ELSEWHERE_BENCH_WORKERS` raises the number of workers.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a bench that cannot go on should say where")]
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
 mod world;

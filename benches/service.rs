@@ -5,6 +5,7 @@
 //! with the ratio to the echo. Each service run stands between two echo runs, so that drift cancels. The echo decodes
 //! the same request and returns a clone of a verdict that the service gave. Every run takes `ELSEWHERE_BENCH_SECONDS`
 //! (default 3), 15 runs in all, over `ELSEWHERE_BENCH_WORKERS` (default 100,000) workers with three logins before.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a bench that cannot go on should say where")]
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
 mod world;

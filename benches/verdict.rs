@@ -3,11 +3,12 @@
 //! `cargo bench --bench verdict` prints criterion's estimates for a full login, a login without typing and pointer, and
 //! the JSON road; then p50, p99, p99.9 and the worst of 20,000 full logins, stage by stage, beside the budgets of
 //! `targets.md`. `ELSEWHERE_BENCH_WORKERS` and `ELSEWHERE_BENCH_LOGINS` change the numbers.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a bench that cannot go on should say where")]
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
 mod world;
 
-use criterion::{BatchSize, BenchmarkId, Criterion};
+use criterion::{BatchSize, Criterion};
 use elsewhere::api::assess::{answer, update};
 use elsewhere::api::{convert, json_line, wire};
 use elsewhere::history::{Config, MemoryStore};
@@ -36,11 +37,11 @@ fn main() {
     let workers = setting("ELSEWHERE_BENCH_WORKERS", if only_tested() { 100 } else { 10_000 });
     let (desk, calendar) = company(workers, Shape::Full);
     println!("{workers} workers with {HISTORY} logins each; {}", desk.shown(workers));
-    verdict(&mut criterion, &desk, &calendar, "full login");
+    verdict(&mut criterion, &desk, &calendar, "verdict, full login");
     json_road(&mut criterion, &desk, &calendar);
     {
         let (desk, calendar) = company(workers, Shape::Quiet);
-        verdict(&mut criterion, &desk, &calendar, "without typing and pointer");
+        verdict(&mut criterion, &desk, &calendar, "verdict, without typing and pointer");
     }
     criterion.final_summary();
     if !only_tested() {
@@ -56,7 +57,7 @@ fn company(workers: u64, shape: Shape) -> (Desk, Calendar) {
 }
 
 fn verdict(criterion: &mut Criterion, desk: &Desk, calendar: &Calendar, name: &str) {
-    criterion.bench_function(BenchmarkId::new("verdict", name), |bencher| {
+    criterion.bench_function(name, |bencher| {
         bencher.iter_batched(|| calendar.next(), |message| desk.assess(&desk.check(message)), BatchSize::SmallInput);
     });
 }
@@ -66,7 +67,7 @@ fn json_road(criterion: &mut Criterion, desk: &Desk, calendar: &Calendar) {
         let request = wire::AssessSessionRequest { event: Some(calendar.next()), ..Default::default() };
         serde_json::to_string(&request).expect("a request that can be printed")
     };
-    criterion.bench_function(BenchmarkId::new("verdict", "json line to json line"), |bencher| {
+    criterion.bench_function("verdict, json line to json line", |bencher| {
         bencher.iter_batched(line, |line| scored_line(desk, &line), BatchSize::SmallInput);
     });
 }

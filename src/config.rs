@@ -140,7 +140,7 @@ pub fn read(file: Option<&Path>, flags: impl Serialize) -> Result<ConfigUnchecke
         figment = figment.merge(Toml::file_exact(file));
     }
     figment
-        .merge(Env::prefixed("ELSEWHERE_").ignore(&["log"]))
+        .merge(Env::prefixed("ELSEWHERE_").ignore(&["log", "config"]))
         .merge(Serialized::globals(flags))
         .extract()
         .map_err(|error| format!("configuration: {error}"))
@@ -180,15 +180,16 @@ impl ConfigUnchecked {
             ));
         }
         if !self.tenants.is_empty() && tls.is_none() && !listen.ip().is_loopback() {
-            return Err("bearer tokens would cross the network in the clear: give `tls_certificate` and `tls_key`, or \
+            return Err(
+                "bearer tokens would cross the network in the clear: give `tls_certificate` and `tls_key`, or \
                         listen on loopback behind a proxy that ends TLS"
-                .into());
+                    .into(),
+            );
         }
         let mut tenants: Vec<Tenant> = Vec::new();
         for tenant in self.tenants {
-            let token_sha256 = parse_sha256(&tenant.token_sha256).ok_or_else(|| {
-                format!("`token_sha256` of tenant {:?} is not 64 hexadecimal digits", tenant.id)
-            })?;
+            let token_sha256 = parse_sha256(&tenant.token_sha256)
+                .ok_or_else(|| format!("`token_sha256` of tenant {:?} is not 64 hexadecimal digits", tenant.id))?;
             if tenant.id.is_empty() || tenants.iter().any(|other| other.id == tenant.id) {
                 return Err(format!("tenant id {:?} is empty or given twice", tenant.id));
             }

@@ -1,7 +1,7 @@
 //! elsewhere: a behavioural session anomaly model service.
 //!
-//! `ls src` in alphabetical order is the path of a login: **api → event → evidence → history → model → risk →
-//! sinks**. Imports run one way; `tests/tidy.rs` fails the build when one turns round:
+//! `ls src` in alphabetical order is the path of a login: **api → event → evidence → history → model → risk**
+//! (→ sinks, to come). Imports run one way; `tests/tidy.rs` fails the build when one turns round:
 //!
 //! | Room | May import |
 //! | --- | --- |

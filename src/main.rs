@@ -15,6 +15,8 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read the output has seen enough (`score … | head`): not a fault worth a word.
+        Err(error) if error.contains(score::OUTPUT_CLOSED) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("elsewhere: {error}");
             ExitCode::FAILURE

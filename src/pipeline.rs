@@ -95,8 +95,7 @@ impl Models {
             if let Some(budget) = false_flag_budget {
                 let own: StandingModel = model.standing.model.clone();
                 let threshold_log_odds = own.threshold_log_odds + (own.false_flag_budget / budget).ln();
-                model.standing =
-                    StandingModel { false_flag_budget: budget, threshold_log_odds, ..own }.prepare()?;
+                model.standing = StandingModel { false_flag_budget: budget, threshold_log_odds, ..own }.prepare()?;
             }
             loaded.push(Arc::new(model));
         }
@@ -187,10 +186,9 @@ impl Pipeline {
         match self.store.assess(tenant, &arrival, &mut score)? {
             Answer::First { verdict, durable } => Ok(Assessed { verdict, replayed: false, durable }),
             Answer::Repeated { verdict, durable } => Ok(Assessed { verdict, replayed: true, durable }),
-            Answer::Different { assess_time } => Err(Failure::EventIdReused {
-                event_id: event.event_id.clone(),
-                first_assess_time: assess_time,
-            }),
+            Answer::Different { assess_time } => {
+                Err(Failure::EventIdReused { event_id: event.event_id.clone(), first_assess_time: assess_time })
+            }
         }
     }
 

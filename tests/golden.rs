@@ -1,6 +1,7 @@
 //! Stories: requests in, verdicts out, as text a person can read. Named by what they say.
 //!
 //! `ELSEWHERE_BLESS=1 cargo test --test golden` writes what is answered now; read the difference before committing it.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 use elsewhere::api::wire::{self, assessment_result::Outcome};
 use std::fmt::Write as _;

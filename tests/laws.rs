@@ -1,4 +1,5 @@
 //! Laws that hold for any event: sums, bounds, idempotency, and refusals instead of panics.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! No skew: what serving answers and what training reads are equal to the bit, whichever door the events came through.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod common;
 
@@ -62,7 +63,12 @@ fn by_domain(line: &str) -> Submission {
     let written = convert::event(convert::event_to_wire(&unchecked));
     assert_eq!(unchecked, written);
     let event = written.check("event", &RULES, &mut Violations::default()).expect("a sound event");
-    Submission { event, content_hash: convert::content_hash(&message), update: Update::IfTrusted, model_id: String::new() }
+    Submission {
+        event,
+        content_hash: convert::content_hash(&message),
+        update: Update::IfTrusted,
+        model_id: String::new(),
+    }
 }
 
 #[test]

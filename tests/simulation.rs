@@ -1,4 +1,5 @@
 //! A small simulated company lives a month: the farm and the proxied operator are flagged, and nobody else.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod common;
 
@@ -77,7 +78,11 @@ fn each_flag_names_what_gave_the_worker_away() {
             "H01" => assert!(
                 matches!(
                     first,
-                    Some(ReasonCode::RemoteInputLoopDelay | ReasonCode::RemoteInputPointerRelayed | ReasonCode::CrowdSharedSite)
+                    Some(
+                        ReasonCode::RemoteInputLoopDelay
+                            | ReasonCode::RemoteInputPointerRelayed
+                            | ReasonCode::CrowdSharedSite
+                    )
                 ),
                 "{worker}: {first:?}"
             ),

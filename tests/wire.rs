@@ -1,4 +1,5 @@
 //! A real client and a real server on loopback: bad input, deadlines, cancelled calls, drain, replay, erasure.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod common;
 
@@ -101,7 +102,8 @@ async fn unequal_columns_and_secrets_have_reasons_of_their_own() {
 async fn an_event_in_the_future_is_refused_and_five_minutes_are_forgiven() {
     let service = start().await;
     let now = elsewhere::api::assess::system_now().0 / 1_000_000;
-    let status = service.risk().assess_session(request(login("e1", "w1", now + 3_600, 1))).await.expect_err("a refusal");
+    let status =
+        service.risk().assess_session(request(login("e1", "w1", now + 3_600, 1))).await.expect_err("a refusal");
     assert_eq!(fields(&status), BTreeSet::from(["event.event_time".to_string()]));
     assert!(service.risk().assess_session(request(login("e2", "w1", now + 120, 1))).await.is_ok());
 }
@@ -112,7 +114,8 @@ async fn a_repeated_event_is_answered_as_before_and_other_content_is_refused() {
     let first = service.risk().assess_session(request(login("e1", "w1", MONDAY, 1))).await.expect("a verdict");
     let mut again = request(login("e1", "w1", MONDAY, 1));
     again.profile_update = wire::ProfileUpdate::Never as i32;
-    let second = service.risk().assess_session(again).await.expect("a verdict").into_inner().verdict.expect("a verdict");
+    let second =
+        service.risk().assess_session(again).await.expect("a verdict").into_inner().verdict.expect("a verdict");
     let mut first = first.into_inner().verdict.expect("a verdict");
     assert!(second.replayed);
     first.replayed = true;
@@ -310,7 +313,10 @@ async fn standings_are_listed_page_by_page() {
     let flagged = standings.list_standings(wire::ListStandingsRequest::default()).await.expect("a page");
     assert!(flagged.into_inner().standings.iter().all(|standing| standing.flagged));
     let ask = wire::ListStandingsRequest { page_token: "nonsense".into(), ..Default::default() };
-    assert_eq!(fields(&standings.list_standings(ask).await.expect_err("a refusal")), BTreeSet::from(["page_token".into()]));
+    assert_eq!(
+        fields(&standings.list_standings(ask).await.expect_err("a refusal")),
+        BTreeSet::from(["page_token".into()])
+    );
     let unknown = standings.get_standing(wire::GetStandingRequest { worker_id: "nobody".into() }).await;
     assert_eq!(unknown.expect_err("a refusal").code(), Code::NotFound);
 }

@@ -41,11 +41,8 @@ impl Assess {
     /// Scores one event up to, but not including, its durability.
     fn score(&self, caller: Caller, item: Item) -> Result<Assessed, Refusal> {
         let now = self.doors.now();
-        let rules = Rules {
-            now: Some(now),
-            secret_typing_allowed: caller.secret_typing_allowed,
-            tables: caller.tables,
-        };
+        let rules =
+            Rules { now: Some(now), secret_typing_allowed: caller.secret_typing_allowed, tables: caller.tables };
         let submission = checked(item, &rules)?;
         Ok(self.doors.pipeline.assess(caller.tenant, &submission, now)?)
     }

@@ -401,7 +401,6 @@ fn cadence_to_wire(table: &CadenceTableUnchecked) -> wire::CadenceTable {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may stop where it fails")]
 mod tests {
     use super::*;
     use proptest::collection::vec;

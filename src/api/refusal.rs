@@ -325,7 +325,6 @@ impl From<Refusal> for tonic::Status {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may stop where it fails")]
 mod tests {
     use super::*;
     use crate::event::Violation;

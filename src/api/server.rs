@@ -91,6 +91,8 @@ impl Service {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(wire::FILE_DESCRIPTOR_SET)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                // So that clients by reflection can read the details of errors.
+                .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
         };
         let reflection = reflect().build_v1().map_err(|error| error.to_string())?;
         let reflection_old = reflect().build_v1alpha().map_err(|error| error.to_string())?;

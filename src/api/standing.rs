@@ -105,8 +105,7 @@ impl StandingService for Standings {
         let size = page_size(asked);
         let more = found.len() > size;
         found.truncate(size);
-        let next_page_token =
-            found.last().filter(|_| more).map(|(place, _)| page_token(place)).unwrap_or_default();
+        let next_page_token = found.last().filter(|_| more).map(|(place, _)| page_token(place)).unwrap_or_default();
         let standings = found.iter().map(|((_, worker_id), standing)| reply::standing(standing, worker_id)).collect();
         Ok(Response::new(wire::ListStandingsResponse { standings, next_page_token }))
     }

@@ -69,7 +69,8 @@ impl Callers {
         }
         let header = metadata.get("authorization").and_then(|value| value.to_str().ok());
         let token = header.and_then(|value| value.strip_prefix("Bearer "));
-        let unknown = || Status::unauthenticated("send `authorization: Bearer <token>` with a token of a configured tenant");
+        let unknown =
+            || Status::unauthenticated("send `authorization: Bearer <token>` with a token of a configured tenant");
         let Some(token) = token else { return Err(unknown()) };
         let hash: [u8; 32] = Sha256::digest(token.trim().as_bytes()).into();
         self.by_token.get(&hash).copied().ok_or_else(unknown)

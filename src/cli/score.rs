@@ -76,11 +76,8 @@ pub fn run(arguments: &ScoreArguments) -> Result<(), String> {
         None => Arc::new(MemoryStore::new(retention)),
     };
     let tenant = store.tenant("score").map_err(|error| error.to_string())?;
-    let rules = Rules {
-        now: None,
-        secret_typing_allowed: arguments.allow_secret_typing,
-        tables: TablePolicy::PerEvent,
-    };
+    let rules =
+        Rules { now: None, secret_typing_allowed: arguments.allow_secret_typing, tables: TablePolicy::PerEvent };
     let mut scorer = Scorer { pipeline: Pipeline::new(store, models), tenant, rules };
     let mut output: Option<Box<dyn Write>> = match (&arguments.output, arguments.summary) {
         (Some(path), _) => {
@@ -131,7 +128,13 @@ pub fn run(arguments: &ScoreArguments) -> Result<(), String> {
     Ok(())
 }
 
+/// What the error says when the reader of the output has gone away.
+pub const OUTPUT_CLOSED: &str = "the reader of the results has gone away";
+
 fn unwritable(error: io::Error) -> String {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return OUTPUT_CLOSED.into();
+    }
     format!("cannot write results: {error}")
 }
 
@@ -178,7 +181,10 @@ impl Scorer {
             Line::Text(text) => text,
             Line::TooLong => {
                 let most = limits::LINE_BYTES_MAX;
-                return Ok(answer(String::new(), Err(Refusal::field("line", format!("has over {most} bytes: split the event")))));
+                return Ok(answer(
+                    String::new(),
+                    Err(Refusal::field("line", format!("has over {most} bytes: split the event"))),
+                ));
             }
             Line::NotText => {
                 return Ok(answer(String::new(), Err(Refusal::field("line", "is not UTF-8: send JSON text"))));

@@ -112,7 +112,11 @@ async fn expire_hourly(store: SharedStore) {
         let expired = tokio::task::spawn_blocking(move || store.expire(crate::api::assess::system_now())).await;
         match expired {
             Ok(Ok(expired)) => {
-                info!(workers = expired.worker_count, verdicts = expired.verdict_count, "dropped what was kept long enough");
+                info!(
+                    workers = expired.worker_count,
+                    verdicts = expired.verdict_count,
+                    "dropped what was kept long enough"
+                );
             }
             Ok(Err(error)) => warn!(%error, "could not drop what was kept long enough"),
             Err(error) => warn!(%error, "could not drop what was kept long enough"),

@@ -117,9 +117,10 @@ impl Summary {
         writeln!(out, "  {:<18} {:>8} {:>9}  {:<8} largest finding", "worker", "sessions", "evidence", "level")?;
         for (worker, row) in rows.iter().filter(|(_, row)| row.flagged_at.is_none()) {
             let level = ["", "low", "medium", "high"].get(row.highest_level as usize).copied().unwrap_or("");
-            let finding = row.standing.as_ref().and_then(|standing| {
-                standing.reasons.iter().find(|reason| reason.contribution_log_odds > 0.0)
-            });
+            let finding = row
+                .standing
+                .as_ref()
+                .and_then(|standing| standing.reasons.iter().find(|reason| reason.contribution_log_odds > 0.0));
             let finding = finding.map_or("none against the worker".to_string(), |reason| {
                 format!("{} ({:+.1})", plain_words(reason.code), reason.contribution_log_odds)
             });
@@ -129,7 +130,10 @@ impl Summary {
             let first = self.first_error.as_deref().unwrap_or("");
             writeln!(out, "\n{} lines could not be scored; the first says: {first}", self.error_count)?;
         }
-        writeln!(out, "\nEvidence is in nats: +0.7 doubles the odds, +2.3 makes them tenfold, a minus speaks for the worker.")
+        writeln!(
+            out,
+            "\nEvidence is in nats: +0.7 doubles the odds, +2.3 makes them tenfold, a minus speaks for the worker."
+        )
     }
 }
 
@@ -156,7 +160,12 @@ fn print_flagged(out: &mut dyn Write, worker: &str, row: &Row) -> io::Result<()>
         writeln!(out, "    {:>+5.1}  {}", reason.contribution_log_odds, plain_words(reason.code))?;
     }
     let rest: f64 = standing.evidence_log_odds
-        - standing.reasons.iter().filter(|reason| reason.contribution_log_odds >= 0.3).take(5)
-            .map(|reason| reason.contribution_log_odds).sum::<f64>();
+        - standing
+            .reasons
+            .iter()
+            .filter(|reason| reason.contribution_log_odds >= 0.3)
+            .take(5)
+            .map(|reason| reason.contribution_log_odds)
+            .sum::<f64>();
     writeln!(out, "    {rest:>+5.1}  everything else together\n")
 }

@@ -48,13 +48,24 @@ impl ChallengeUnchecked {
             1 => Some(ChallengeKind::PressKey),
             2 => Some(ChallengeKind::ClickTarget),
             other => {
-                super::unknown_enum(v, format_args!("{path}.kind"), other, "CHALLENGE_KIND_PRESS_KEY or CHALLENGE_KIND_CLICK_TARGET");
+                super::unknown_enum(
+                    v,
+                    format_args!("{path}.kind"),
+                    other,
+                    "CHALLENGE_KIND_PRESS_KEY or CHALLENGE_KIND_CLICK_TARGET",
+                );
                 None
             }
         };
         let rate = self.refresh_rate_millihertz;
         if rate != 0 && !(1_000..=limits::REFRESH_RATE_MILLIHERTZ_MAX).contains(&rate) {
-            v.add(format!("{path}.refresh_rate_millihertz"), format!("is {rate}: 1 000 to {} thousandths of hertz, or 0 when not known", limits::REFRESH_RATE_MILLIHERTZ_MAX));
+            v.add(
+                format!("{path}.refresh_rate_millihertz"),
+                format!(
+                    "is {rate}: 1 000 to {} thousandths of hertz, or 0 when not known",
+                    limits::REFRESH_RATE_MILLIHERTZ_MAX
+                ),
+            );
         }
         if v.total() != before {
             return None;

@@ -40,14 +40,21 @@ pub struct PlaceUnchecked {
 impl PlaceUnchecked {
     pub(super) fn check(self, path: &str, v: &mut Violations) -> Option<Place> {
         let before = v.total();
-        for (name, value, bound) in [("latitude_degrees", self.latitude_degrees, 90.0), ("longitude_degrees", self.longitude_degrees, 180.0)] {
+        for (name, value, bound) in
+            [("latitude_degrees", self.latitude_degrees, 90.0), ("longitude_degrees", self.longitude_degrees, 180.0)]
+        {
             if !value.is_finite() {
                 v.add(format!("{path}.{name}"), format!("is {value}: must be a finite number of degrees"));
             } else if value.abs() > bound {
                 v.add(format!("{path}.{name}"), format!("is {value}: must lie in [-{bound}, {bound}] degrees"));
             }
         }
-        super::check_max(v, format_args!("{path}.radius_km"), u64::from(self.radius_km), u64::from(limits::PLACE_RADIUS_KM_MAX));
+        super::check_max(
+            v,
+            format_args!("{path}.radius_km"),
+            u64::from(self.radius_km),
+            u64::from(limits::PLACE_RADIUS_KM_MAX),
+        );
         (v.total() == before).then_some(Place {
             latitude_degrees: self.latitude_degrees,
             longitude_degrees: self.longitude_degrees,
@@ -108,20 +115,28 @@ impl ClaimUnchecked {
         let before = v.total();
         super::check_region(v, format_args!("{path}.region_code"), &self.region_code, true);
         super::check_subdivision(v, format_args!("{path}.subdivision_code"), &self.subdivision_code);
-        if !self.subdivision_code.is_empty() && !self.region_code.is_empty()
+        if !self.subdivision_code.is_empty()
+            && !self.region_code.is_empty()
             && self.subdivision_code.split('-').next() != Some(self.region_code.as_str())
         {
-            v.add(format!("{path}.subdivision_code"), format!("lies outside `region_code` {}: send a subdivision of the claimed region", self.region_code));
+            v.add(
+                format!("{path}.subdivision_code"),
+                format!("lies outside `region_code` {}: send a subdivision of the claimed region", self.region_code),
+            );
         }
         super::check_zone_name(v, format_args!("{path}.time_zone"), &self.time_zone);
-        if !self.time_zone.is_empty() && jiff::tz::TimeZone::get(&self.time_zone).is_err() && !v.names(&format!("{path}.time_zone")) {
+        if !self.time_zone.is_empty()
+            && jiff::tz::TimeZone::get(&self.time_zone).is_err()
+            && !v.names(&format!("{path}.time_zone"))
+        {
             v.add(format!("{path}.time_zone"), "is not an IANA time zone: send a name such as `America/Chicago`");
         }
         let place = self.place.and_then(|place| place.check(&format!("{path}.place"), v));
         let hire_time = self.hire_time.and_then(|time| time.check(&format!("{path}.hire_time"), v));
         let declare_time = self.declare_time.and_then(|time| time.check(&format!("{path}.declare_time"), v));
         let shipping_token = super::check_token(v, format_args!("{path}.shipping_token"), &self.shipping_token);
-        let intermediary_token = super::check_token(v, format_args!("{path}.intermediary_token"), &self.intermediary_token);
+        let intermediary_token =
+            super::check_token(v, format_args!("{path}.intermediary_token"), &self.intermediary_token);
         (v.total() == before).then_some(Claim {
             region_code: self.region_code,
             subdivision_code: self.subdivision_code,
@@ -130,7 +145,10 @@ impl ClaimUnchecked {
             remote_access_sanctioned: self.remote_access_sanctioned,
             assistive_technology: self.assistive_technology,
             irregular_hours: self.irregular_hours,
-            hire_time, shipping_token, intermediary_token, declare_time,
+            hire_time,
+            shipping_token,
+            intermediary_token,
+            declare_time,
         })
     }
 }

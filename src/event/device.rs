@@ -75,7 +75,8 @@ impl DeviceUnchecked {
         }
         let device_token = super::check_token(v, format_args!("{path}.device_token"), &self.device_token);
         let display_token = super::check_token(v, format_args!("{path}.display_token"), &self.display_token);
-        let authenticator_token = super::check_token(v, format_args!("{path}.authenticator_token"), &self.authenticator_token);
+        let authenticator_token =
+            super::check_token(v, format_args!("{path}.authenticator_token"), &self.authenticator_token);
         super::check_length(v, format_args!("{path}.peripherals"), self.peripherals.len(), limits::PERIPHERALS_MAX);
         let mut peripherals = Vec::new();
         for (index, (vendor, product, class)) in self.peripherals.iter().enumerate().take(limits::PERIPHERALS_MAX) {
@@ -91,20 +92,32 @@ impl DeviceUnchecked {
                 5 => PeripheralClass::Storage,
                 6 => PeripheralClass::Network,
                 other => {
-                    super::unknown_enum(v, format_args!("{at}.peripheral_class"), *other, "a PERIPHERAL_CLASS of this version, or leave it out");
+                    super::unknown_enum(
+                        v,
+                        format_args!("{at}.peripheral_class"),
+                        *other,
+                        "a PERIPHERAL_CLASS of this version, or leave it out",
+                    );
                     PeripheralClass::Unknown
                 }
             };
             peripherals.push(Peripheral { vendor_id: *vendor as u16, product_id: *product as u16, class });
         }
         if let Some(count) = self.display_count {
-            super::check_max(v, format_args!("{path}.display_count"), u64::from(count), u64::from(limits::DISPLAYS_MAX));
+            super::check_max(
+                v,
+                format_args!("{path}.display_count"),
+                u64::from(count),
+                u64::from(limits::DISPLAYS_MAX),
+            );
         }
         if v.total() != before {
             return None;
         }
         Some(DeviceSample {
-            device_token, display_token, peripherals,
+            device_token,
+            display_token,
+            peripherals,
             display_count: self.display_count,
             managed: self.managed,
             authenticator_token,

@@ -24,7 +24,9 @@ pub use network::{AnchorRoundTrips, ConnectionType, NetworkSample, NetworkUnchec
 pub use pointer::{PointerSample, PointerSource, PointerUnchecked};
 pub use remote_input::{InputPath, RemoteInputSample, RemoteInputUnchecked};
 pub use timezone::{TimezoneSample, TimezoneUnchecked};
-pub use typing::{CadenceTable, CadenceTableUnchecked, DigraphTime, KeyClass, KeyTime, TypingContext, TypingSample, TypingUnchecked};
+pub use typing::{
+    CadenceTable, CadenceTableUnchecked, DigraphTime, KeyClass, KeyTime, TypingContext, TypingSample, TypingUnchecked,
+};
 pub use violation::{Fault, Violation, Violations};
 
 use serde::{Deserialize, Serialize};
@@ -169,7 +171,8 @@ impl TimestampUnchecked {
             v.add(field, "has nanoseconds outside [0, 999999999]");
             return None;
         }
-        let micros = self.seconds.checked_mul(1_000_000).and_then(|whole| whole.checked_add(i64::from(self.nanos / 1000)));
+        let micros =
+            self.seconds.checked_mul(1_000_000).and_then(|whole| whole.checked_add(i64::from(self.nanos / 1000)));
         match micros {
             Some(micros) if (0..=limits::EVENT_TIME_MICROS_MAX).contains(&micros) => Some(EventTime(micros)),
             _ => {
@@ -227,7 +230,12 @@ impl EventUnchecked {
             4 => Some(SessionActivity::InSession),
             5 => Some(SessionActivity::Logoff),
             other => {
-                unknown_enum(v, format_args!("{path}.activity"), other, "a SESSION_ACTIVITY of this version, such as SESSION_ACTIVITY_LOGON");
+                unknown_enum(
+                    v,
+                    format_args!("{path}.activity"),
+                    other,
+                    "a SESSION_ACTIVITY of this version, such as SESSION_ACTIVITY_LOGON",
+                );
                 None
             }
         };
@@ -244,10 +252,14 @@ impl EventUnchecked {
         let pointer = self.pointer.and_then(|sample| sample.check(&format!("{path}.pointer"), v));
         let challenge = self.challenge.and_then(|sample| sample.check(&format!("{path}.challenge"), v));
         if table_sent && rules.tables == TablePolicy::Refused {
-            v.add(format!("{path}.cadence"), "is refused: the tenant has not opted in to cadence tables; leave it out or have them enabled");
+            v.add(
+                format!("{path}.cadence"),
+                "is refused: the tenant has not opted in to cadence tables; leave it out or have them enabled",
+            );
         }
         let cadence = self.cadence.and_then(|table| table.check(&format!("{path}.cadence"), v));
-        let active_span_micros = self.active_span.map_or(Some(0), |span| check_span(span, &format!("{path}.active_span"), v));
+        let active_span_micros =
+            self.active_span.map_or(Some(0), |span| check_span(span, &format!("{path}.active_span"), v));
         if let Some(collector) = &self.collector {
             check_text(v, format_args!("{path}.collector.name"), &collector.name);
             check_identifier(v, format_args!("{path}.collector.nonce"), &collector.nonce, false);
@@ -262,7 +274,15 @@ impl EventUnchecked {
             samples: Samples {
                 time: time?,
                 activity: activity?,
-                claim, timezone, typing, remote_input, network, device, pointer, challenge, cadence,
+                claim,
+                timezone,
+                typing,
+                remote_input,
+                network,
+                device,
+                pointer,
+                challenge,
+                cadence,
                 active_span_micros: active_span_micros?,
                 collector: self.collector,
             },
@@ -302,7 +322,11 @@ fn check_typing_policy(path: &str, typing: &TypingUnchecked, table_sent: bool, r
         } else {
             "is TYPING_CONTEXT_SECRET: timing alone narrows a secret, so it is refused unless the tenant opts in; leave `typing` out"
         };
-        v.push(Violation { field: format!("{path}.typing.context"), description: description.into(), fault: Fault::SecretRefused });
+        v.push(Violation {
+            field: format!("{path}.typing.context"),
+            description: description.into(),
+            fault: Fault::SecretRefused,
+        });
     }
 }
 
@@ -377,7 +401,15 @@ fn check_token(v: &mut Violations, field: Arguments<'_>, bytes: &[u8]) -> Option
         return None;
     }
     if !(limits::TOKEN_BYTES_MIN..=limits::TOKEN_BYTES_MAX).contains(&bytes.len()) {
-        v.add(field.to_string(), format!("has {} bytes: a keyed hash of {} to {} bytes is expected", bytes.len(), limits::TOKEN_BYTES_MIN, limits::TOKEN_BYTES_MAX));
+        v.add(
+            field.to_string(),
+            format!(
+                "has {} bytes: a keyed hash of {} to {} bytes is expected",
+                bytes.len(),
+                limits::TOKEN_BYTES_MIN,
+                limits::TOKEN_BYTES_MAX
+            ),
+        );
         return None;
     }
     let mut folded = [0; 16];
@@ -387,9 +419,17 @@ fn check_token(v: &mut Violations, field: Arguments<'_>, bytes: &[u8]) -> Option
 
 fn check_resolution(v: &mut Violations, path: &str, micros: u32) {
     if micros == 0 {
-        v.add(format!("{path}.timer_resolution_micros"), "is required: say how coarse the clock was, such as 1000 for a browser's millisecond");
+        v.add(
+            format!("{path}.timer_resolution_micros"),
+            "is required: say how coarse the clock was, such as 1000 for a browser's millisecond",
+        );
     }
-    check_max(v, format_args!("{path}.timer_resolution_micros"), u64::from(micros), u64::from(limits::TIMER_RESOLUTION_MICROS_MAX));
+    check_max(
+        v,
+        format_args!("{path}.timer_resolution_micros"),
+        u64::from(micros),
+        u64::from(limits::TIMER_RESOLUTION_MICROS_MAX),
+    );
 }
 
 fn check_length(v: &mut Violations, field: Arguments<'_>, length: usize, max: usize) {

@@ -99,7 +99,10 @@ fn check_round_trips(v: &mut Violations, path: &str, name: &str, column: &[u32],
     super::check_column(v, path, name, column, limits::ROUND_TRIP_MICROS_MAX);
     for (index, rtt) in column.iter().enumerate().take(length) {
         if *rtt == 0 {
-            v.add(format!("{path}.{name}[{index}]"), "is 0: no round trip takes no time; leave failed measurements out");
+            v.add(
+                format!("{path}.{name}[{index}]"),
+                "is 0: no round trip takes no time; leave failed measurements out",
+            );
         }
     }
 }
@@ -117,7 +120,10 @@ impl NetworkUnchecked {
             match self.ip_address.parse::<IpAddr>() {
                 Ok(address) => Some(address.to_canonical()),
                 Err(_) => {
-                    v.add(format!("{path}.ip_address"), "is not an address: send IPv4 or IPv6 in text form, such as `192.0.2.7` or `2001:db8::7`");
+                    v.add(
+                        format!("{path}.ip_address"),
+                        "is not an address: send IPv4 or IPv6 in text form, such as `192.0.2.7` or `2001:db8::7`",
+                    );
                     None
                 }
             }
@@ -132,14 +138,26 @@ impl NetworkUnchecked {
             3 => ConnectionType::Organization,
             4 => ConnectionType::Hosting,
             other => {
-                super::unknown_enum(v, format_args!("{path}.connection_type"), other, "a CONNECTION_TYPE of this version, or leave it out");
+                super::unknown_enum(
+                    v,
+                    format_args!("{path}.connection_type"),
+                    other,
+                    "a CONNECTION_TYPE of this version, or leave it out",
+                );
                 ConnectionType::Unknown
             }
         };
         check_round_trips(v, path, "tcp_rtt_micros", &self.tcp_rtt_micros, limits::ROUND_TRIPS_MAX);
         check_round_trips(v, path, "application_rtt_micros", &self.application_rtt_micros, limits::ROUND_TRIPS_MAX);
-        super::check_max(v, format_args!("{path}.edge_leg_micros"), u64::from(self.edge_leg_micros), u64::from(limits::ROUND_TRIP_MICROS_MAX));
-        for (name, text) in [("ja4", &self.ja4), ("user_agent", &self.user_agent), ("operating_system", &self.operating_system)] {
+        super::check_max(
+            v,
+            format_args!("{path}.edge_leg_micros"),
+            u64::from(self.edge_leg_micros),
+            u64::from(limits::ROUND_TRIP_MICROS_MAX),
+        );
+        for (name, text) in
+            [("ja4", &self.ja4), ("user_agent", &self.user_agent), ("operating_system", &self.operating_system)]
+        {
             super::check_text(v, format_args!("{path}.{name}"), text);
         }
         let vantage = self.vantage.and_then(|place| place.check(&format!("{path}.vantage"), v));
@@ -175,7 +193,8 @@ impl NetworkUnchecked {
             return None;
         }
         Some(NetworkSample {
-            ip_address, ip_token,
+            ip_address,
+            ip_token,
             region_code: self.region_code,
             subdivision_code: self.subdivision_code,
             autonomous_system_number: self.autonomous_system_number,
@@ -186,7 +205,9 @@ impl NetworkUnchecked {
             ja4: self.ja4,
             vantage,
             edge_leg_micros: self.edge_leg_micros,
-            anchors, site_tokens, address_place,
+            anchors,
+            site_tokens,
+            address_place,
             user_agent: self.user_agent,
             operating_system: self.operating_system,
         })

@@ -50,7 +50,10 @@ impl PointerUnchecked {
         let before = v.total();
         let n = self.interval_micros.len();
         if n == 0 {
-            v.add(format!("{path}.interval_micros"), "is empty: send one entry per move, or leave `pointer` out when nothing was collected");
+            v.add(
+                format!("{path}.interval_micros"),
+                "is empty: send one entry per move, or leave `pointer` out when nothing was collected",
+            );
         }
         super::check_length(v, format_args!("{path}.interval_micros"), n, limits::MOVES_MAX);
         for (name, column) in [("delta_x", &self.delta_x), ("delta_y", &self.delta_y)] {
@@ -59,7 +62,10 @@ impl PointerUnchecked {
             }
             for (index, delta) in column.iter().enumerate().take(limits::MOVES_MAX) {
                 if delta.unsigned_abs() > limits::MOVE_DELTA_MAX.unsigned_abs() {
-                    v.add(format!("{path}.{name}[{index}]"), format!("is {delta}: at most {} pixels either way", limits::MOVE_DELTA_MAX));
+                    v.add(
+                        format!("{path}.{name}[{index}]"),
+                        format!("is {delta}: at most {} pixels either way", limits::MOVE_DELTA_MAX),
+                    );
                 }
             }
             if column.first().is_some_and(|first| *first != 0) {
@@ -70,10 +76,18 @@ impl PointerUnchecked {
             v.add(format!("{path}.interval_micros[0]"), "must be 0: the first move has none before it");
         }
         super::check_column(v, path, "interval_micros", &self.interval_micros, limits::MOVE_INTERVAL_MICROS_MAX);
-        super::check_length(v, format_args!("{path}.button_down_indexes"), self.button_down_indexes.len(), limits::MOVES_MAX);
+        super::check_length(
+            v,
+            format_args!("{path}.button_down_indexes"),
+            self.button_down_indexes.len(),
+            limits::MOVES_MAX,
+        );
         for (index, at) in self.button_down_indexes.iter().enumerate().take(limits::MOVES_MAX) {
             if *at as usize >= n {
-                v.add(format!("{path}.button_down_indexes[{index}]"), format!("is {at}: must point into the {n} entries of `interval_micros`"));
+                v.add(
+                    format!("{path}.button_down_indexes[{index}]"),
+                    format!("is {at}: must point into the {n} entries of `interval_micros`"),
+                );
             } else if index > 0 && self.button_down_indexes[index - 1] > *at {
                 v.add(format!("{path}.button_down_indexes[{index}]"), "must not fall: send indexes in rising order");
             }
@@ -83,7 +97,12 @@ impl PointerUnchecked {
             1 => Some(PointerSource::Raw),
             2 => Some(PointerSource::FrameCoalesced),
             other => {
-                super::unknown_enum(v, format_args!("{path}.source"), other, "POINTER_SOURCE_RAW or POINTER_SOURCE_FRAME_COALESCED");
+                super::unknown_enum(
+                    v,
+                    format_args!("{path}.source"),
+                    other,
+                    "POINTER_SOURCE_RAW or POINTER_SOURCE_FRAME_COALESCED",
+                );
                 None
             }
         };

@@ -78,23 +78,44 @@ impl RemoteInputUnchecked {
             v.add(path, "is empty: leave it out when nothing was collected");
             return None;
         }
-        super::check_length(v, format_args!("{path}.event_delay_micros"), self.event_delay_micros.len(), limits::EVENT_DELAYS_MAX);
+        super::check_length(
+            v,
+            format_args!("{path}.event_delay_micros"),
+            self.event_delay_micros.len(),
+            limits::EVENT_DELAYS_MAX,
+        );
         for (index, delay) in self.event_delay_micros.iter().enumerate().take(limits::EVENT_DELAYS_MAX) {
             if delay.unsigned_abs() > limits::EVENT_DELAY_MICROS_MAX.unsigned_abs() {
-                v.add(format!("{path}.event_delay_micros[{index}]"), format!("is {delay}: at most {} either way", limits::EVENT_DELAY_MICROS_MAX));
+                v.add(
+                    format!("{path}.event_delay_micros[{index}]"),
+                    format!("is {delay}: at most {} either way", limits::EVENT_DELAY_MICROS_MAX),
+                );
             }
         }
         for (name, column, length, max) in [
-            ("pointer_interval_micros", &self.pointer_interval_micros, limits::MOVES_MAX, limits::MOVE_INTERVAL_MICROS_MAX),
-            ("key_repeat_interval_micros", &self.key_repeat_interval_micros, limits::KEY_REPEATS_MAX, limits::PRESS_INTERVAL_MICROS_MAX),
+            (
+                "pointer_interval_micros",
+                &self.pointer_interval_micros,
+                limits::MOVES_MAX,
+                limits::MOVE_INTERVAL_MICROS_MAX,
+            ),
+            (
+                "key_repeat_interval_micros",
+                &self.key_repeat_interval_micros,
+                limits::KEY_REPEATS_MAX,
+                limits::PRESS_INTERVAL_MICROS_MAX,
+            ),
             ("natural_loop_micros", &self.natural_loop_micros, limits::LOOPS_MAX, limits::REACTION_MICROS_MAX),
             ("correction_micros", &self.correction_micros, limits::LOOPS_MAX, limits::REACTION_MICROS_MAX),
         ] {
             super::check_length(v, format_args!("{path}.{name}"), column.len(), length);
             super::check_column(v, path, name, column, max);
         }
-        let timed = !self.event_delay_micros.is_empty() || !self.pointer_interval_micros.is_empty()
-            || !self.key_repeat_interval_micros.is_empty() || !self.natural_loop_micros.is_empty() || !self.correction_micros.is_empty();
+        let timed = !self.event_delay_micros.is_empty()
+            || !self.pointer_interval_micros.is_empty()
+            || !self.key_repeat_interval_micros.is_empty()
+            || !self.natural_loop_micros.is_empty()
+            || !self.correction_micros.is_empty();
         if timed || self.timer_resolution_micros != 0 {
             check_resolution(v, path, self.timer_resolution_micros);
         }
@@ -106,17 +127,30 @@ impl RemoteInputUnchecked {
             4 => InputPath::Virtual,
             5 => InputPath::RemoteSession,
             other => {
-                super::unknown_enum(v, format_args!("{path}.input_path"), other, "an INPUT_PATH of this version, or leave it out");
+                super::unknown_enum(
+                    v,
+                    format_args!("{path}.input_path"),
+                    other,
+                    "an INPUT_PATH of this version, or leave it out",
+                );
                 InputPath::Unknown
             }
         };
         if let Some(injected) = self.injected_event_count
             && injected > self.event_count
         {
-            v.add(format!("{path}.injected_event_count"), format!("is {injected}: cannot exceed `event_count` ({})", self.event_count));
+            v.add(
+                format!("{path}.injected_event_count"),
+                format!("is {injected}: cannot exceed `event_count` ({})", self.event_count),
+            );
         }
         super::check_max(v, format_args!("{path}.event_count"), u64::from(self.event_count), u64::from(u32::MAX >> 1));
-        super::check_length(v, format_args!("{path}.remote_control_programs"), self.remote_control_programs.len(), limits::PROGRAMS_MAX);
+        super::check_length(
+            v,
+            format_args!("{path}.remote_control_programs"),
+            self.remote_control_programs.len(),
+            limits::PROGRAMS_MAX,
+        );
         for (index, name) in self.remote_control_programs.iter().enumerate().take(limits::PROGRAMS_MAX) {
             let field = format!("{path}.remote_control_programs[{index}]");
             super::check_text(v, format_args!("{field}"), name);

@@ -37,7 +37,10 @@ impl TimezoneUnchecked {
         if let Some(offset) = self.utc_offset_minutes
             && !(-720..=840).contains(&offset)
         {
-            v.add(format!("{path}.utc_offset_minutes"), format!("is {offset}: -720 to 840, positive east of Greenwich"));
+            v.add(
+                format!("{path}.utc_offset_minutes"),
+                format!("is {offset}: -720 to 840, positive east of Greenwich"),
+            );
         }
         if let Some(skew) = self.clock_skew_millis
             && !(-1_000_000_000_000..=1_000_000_000_000).contains(&skew)

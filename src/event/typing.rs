@@ -44,8 +44,15 @@ impl KeyClass {
     pub const COUNT: usize = 9;
     /// All classes by number.
     pub const ALL: [KeyClass; Self::COUNT] = [
-        Self::Withheld, Self::Letter, Self::Digit, Self::Punctuation, Self::Space,
-        Self::Enter, Self::Erase, Self::Modifier, Self::Navigation,
+        Self::Withheld,
+        Self::Letter,
+        Self::Digit,
+        Self::Punctuation,
+        Self::Space,
+        Self::Enter,
+        Self::Erase,
+        Self::Modifier,
+        Self::Navigation,
     ];
 
     /// The class of a wire number, or `None` when the number is not known.
@@ -107,13 +114,21 @@ impl TypingUnchecked {
             2 => Some(TypingContext::FixedPhrase),
             3 => Some(TypingContext::Secret),
             other => {
-                super::unknown_enum(v, format_args!("{path}.context"), other, "TYPING_CONTEXT_FREE_TEXT, _FIXED_PHRASE or _SECRET");
+                super::unknown_enum(
+                    v,
+                    format_args!("{path}.context"),
+                    other,
+                    "TYPING_CONTEXT_FREE_TEXT, _FIXED_PHRASE or _SECRET",
+                );
                 None
             }
         };
         let n = self.press_interval_micros.len();
         if n == 0 {
-            v.add(format!("{path}.press_interval_micros"), "is empty: send one entry per press, or leave `typing` out when nothing was collected");
+            v.add(
+                format!("{path}.press_interval_micros"),
+                "is empty: send one entry per press, or leave `typing` out when nothing was collected",
+            );
         }
         super::check_length(v, format_args!("{path}.press_interval_micros"), n, limits::PRESSES_MAX);
         if self.dwell_micros.len() != n {
@@ -127,24 +142,40 @@ impl TypingUnchecked {
         if self.press_interval_micros.first().is_some_and(|first| *first != 0) {
             v.add(format!("{path}.press_interval_micros[0]"), "must be 0: the first press has none before it");
         }
-        super::check_column(v, path, "press_interval_micros", &self.press_interval_micros, limits::PRESS_INTERVAL_MICROS_MAX);
+        super::check_column(
+            v,
+            path,
+            "press_interval_micros",
+            &self.press_interval_micros,
+            limits::PRESS_INTERVAL_MICROS_MAX,
+        );
         super::check_column(v, path, "dwell_micros", &self.dwell_micros, limits::DWELL_MICROS_MAX);
         let mut key_classes = Vec::with_capacity(self.key_classes.len().min(limits::PRESSES_MAX));
         for (index, number) in self.key_classes.iter().enumerate().take(limits::PRESSES_MAX) {
             match KeyClass::from_number(*number) {
                 Some(class) => key_classes.push(class),
-                None => super::unknown_enum(v, format_args!("{path}.key_classes[{index}]"), *number, "a KEY_CLASS of this version, or KEY_CLASS_UNSPECIFIED to withhold it"),
+                None => super::unknown_enum(
+                    v,
+                    format_args!("{path}.key_classes[{index}]"),
+                    *number,
+                    "a KEY_CLASS of this version, or KEY_CLASS_UNSPECIFIED to withhold it",
+                ),
             }
         }
         match context {
-            Some(TypingContext::FixedPhrase) => super::check_identifier(v, format_args!("{path}.phrase_id"), &self.phrase_id, true),
+            Some(TypingContext::FixedPhrase) => {
+                super::check_identifier(v, format_args!("{path}.phrase_id"), &self.phrase_id, true)
+            }
             Some(_) if !self.phrase_id.is_empty() => {
                 v.add(format!("{path}.phrase_id"), "is for TYPING_CONTEXT_FIXED_PHRASE only: leave it empty");
             }
             _ => {}
         }
         if context == Some(TypingContext::Secret) && !self.key_classes.is_empty() {
-            v.add(format!("{path}.key_classes"), "must be empty when the context is TYPING_CONTEXT_SECRET: classes narrow a secret");
+            v.add(
+                format!("{path}.key_classes"),
+                "must be empty when the context is TYPING_CONTEXT_SECRET: classes narrow a secret",
+            );
         }
         check_resolution(v, path, self.timer_resolution_micros);
         for (name, count) in [
@@ -174,7 +205,8 @@ impl TypingUnchecked {
 
 /// A violation of the rule that columns of one sample are of equal length; `by` names the column they are measured by.
 pub(super) fn column_lengths(field: String, expected: usize, actual: usize, by: &str) -> Violation {
-    let description = format!("has {actual} entries but `{by}` has {expected}: columns of one sample are of equal length");
+    let description =
+        format!("has {actual} entries but `{by}` has {expected}: columns of one sample are of equal length");
     Violation { field, description, fault: Fault::ColumnLengths { expected, actual } }
 }
 
@@ -251,9 +283,21 @@ impl CadenceTableUnchecked {
     pub(super) fn check(mut self, path: &str, v: &mut Violations) -> Option<CadenceTable> {
         let before = v.total();
         if self.press_count < limits::TABLE_PRESSES_MIN {
-            v.add(format!("{path}.press_count"), format!("is {}: a table needs at least {} presses, or it would spell", self.press_count, limits::TABLE_PRESSES_MIN));
+            v.add(
+                format!("{path}.press_count"),
+                format!(
+                    "is {}: a table needs at least {} presses, or it would spell",
+                    self.press_count,
+                    limits::TABLE_PRESSES_MIN
+                ),
+            );
         }
-        super::check_max(v, format_args!("{path}.press_count"), u64::from(self.press_count), u64::from(limits::TABLE_PRESSES_MAX));
+        super::check_max(
+            v,
+            format_args!("{path}.press_count"),
+            u64::from(self.press_count),
+            u64::from(limits::TABLE_PRESSES_MAX),
+        );
         if self.keys.is_empty() && self.digraphs.is_empty() {
             v.add(format!("{path}.keys"), "is empty, and so is `digraphs`: send rows, or leave `cadence` out");
         }
@@ -261,12 +305,24 @@ impl CadenceTableUnchecked {
         super::check_length(v, format_args!("{path}.digraphs"), self.digraphs.len(), limits::TABLE_DIGRAPHS_MAX);
         let mut seen = [false; 64];
         for (index, row) in self.keys.iter_mut().enumerate().take(limits::TABLE_KEYS_MAX) {
-            if check_usage(v, format_args!("{path}.keys[{index}].usage"), row.usage) && std::mem::replace(&mut seen[row.usage as usize], true) {
+            if check_usage(v, format_args!("{path}.keys[{index}].usage"), row.usage)
+                && std::mem::replace(&mut seen[row.usage as usize], true)
+            {
                 v.add(format!("{path}.keys[{index}].usage"), format!("repeats key {}: send each key once", row.usage));
             }
             check_count(v, format_args!("{path}.keys[{index}].count"), row.count, self.press_count);
-            super::check_max(v, format_args!("{path}.keys[{index}].dwell_median_micros"), u64::from(row.dwell_median_micros), u64::from(limits::DWELL_MICROS_MAX));
-            super::check_max(v, format_args!("{path}.keys[{index}].dwell_spread_micros"), u64::from(row.dwell_spread_micros), u64::from(limits::DWELL_MICROS_MAX));
+            super::check_max(
+                v,
+                format_args!("{path}.keys[{index}].dwell_median_micros"),
+                u64::from(row.dwell_median_micros),
+                u64::from(limits::DWELL_MICROS_MAX),
+            );
+            super::check_max(
+                v,
+                format_args!("{path}.keys[{index}].dwell_spread_micros"),
+                u64::from(row.dwell_spread_micros),
+                u64::from(limits::DWELL_MICROS_MAX),
+            );
             row.count = power_of_two_below(row.count);
             row.dwell_median_micros = step_below(row.dwell_median_micros);
             row.dwell_spread_micros = step_below(row.dwell_spread_micros);
@@ -275,12 +331,28 @@ impl CadenceTableUnchecked {
         for (index, row) in self.digraphs.iter_mut().enumerate().take(limits::TABLE_DIGRAPHS_MAX) {
             let first = check_usage(v, format_args!("{path}.digraphs[{index}].first_usage"), row.first_usage);
             let second = check_usage(v, format_args!("{path}.digraphs[{index}].second_usage"), row.second_usage);
-            if first && second && std::mem::replace(&mut pairs[row.first_usage as usize * 64 + row.second_usage as usize], true) {
-                v.add(format!("{path}.digraphs[{index}].second_usage"), format!("repeats digraph {} {}: send each digraph once", row.first_usage, row.second_usage));
+            if first
+                && second
+                && std::mem::replace(&mut pairs[row.first_usage as usize * 64 + row.second_usage as usize], true)
+            {
+                v.add(
+                    format!("{path}.digraphs[{index}].second_usage"),
+                    format!("repeats digraph {} {}: send each digraph once", row.first_usage, row.second_usage),
+                );
             }
             check_count(v, format_args!("{path}.digraphs[{index}].count"), row.count, self.press_count);
-            super::check_max(v, format_args!("{path}.digraphs[{index}].press_interval_median_micros"), u64::from(row.press_interval_median_micros), u64::from(limits::PRESS_INTERVAL_MICROS_MAX));
-            super::check_max(v, format_args!("{path}.digraphs[{index}].press_interval_spread_micros"), u64::from(row.press_interval_spread_micros), u64::from(limits::PRESS_INTERVAL_MICROS_MAX));
+            super::check_max(
+                v,
+                format_args!("{path}.digraphs[{index}].press_interval_median_micros"),
+                u64::from(row.press_interval_median_micros),
+                u64::from(limits::PRESS_INTERVAL_MICROS_MAX),
+            );
+            super::check_max(
+                v,
+                format_args!("{path}.digraphs[{index}].press_interval_spread_micros"),
+                u64::from(row.press_interval_spread_micros),
+                u64::from(limits::PRESS_INTERVAL_MICROS_MAX),
+            );
             row.count = power_of_two_below(row.count);
             row.press_interval_median_micros = step_below(row.press_interval_median_micros);
             row.press_interval_spread_micros = step_below(row.press_interval_spread_micros);
@@ -301,7 +373,10 @@ impl CadenceTableUnchecked {
 fn check_usage(v: &mut Violations, field: Arguments<'_>, usage: u32) -> bool {
     let known = table_usage(usage);
     if !known {
-        v.add(field.to_string(), format!("is {usage}: tables hold letters (4 to 29), enter (40), erase (42) and space (44) only"));
+        v.add(
+            field.to_string(),
+            format!("is {usage}: tables hold letters (4 to 29), enter (40), erase (42) and space (44) only"),
+        );
     }
     known
 }

@@ -32,7 +32,8 @@ impl Family {
     /// How many families there are.
     pub const COUNT: usize = 6;
     /// All families in the order of the wire.
-    pub const ALL: [Family; Self::COUNT] = [Self::Timezone, Self::Typing, Self::RemoteInput, Self::Network, Self::Crowd, Self::Telemetry];
+    pub const ALL: [Family; Self::COUNT] =
+        [Self::Timezone, Self::Typing, Self::RemoteInput, Self::Network, Self::Crowd, Self::Telemetry];
 
     /// Position in [`Family::ALL`].
     pub fn index(self) -> usize {
@@ -287,7 +288,14 @@ impl Features {
     }
 
     /// Records a measurement beside what was expected of it.
-    pub fn set_beside(&mut self, feature: FeatureId, value: f64, low: Option<f64>, high: Option<f64>, baseline: Baseline) {
+    pub fn set_beside(
+        &mut self,
+        feature: FeatureId,
+        value: f64,
+        low: Option<f64>,
+        high: Option<f64>,
+        baseline: Baseline,
+    ) {
         self.set(feature, value);
         self.expected.retain(|(other, _)| *other != feature);
         self.expected.push((feature, Expectation { low, high, baseline }));

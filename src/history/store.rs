@@ -1,7 +1,7 @@
 //! The trait every store answers to, and the words it speaks.
 
-use super::neighbours::{Neighbourhood, Neighbours, TokenKind};
 use super::neighbours::{Held, hold};
+use super::neighbours::{Neighbourhood, Neighbours, TokenKind};
 use super::{Durable, Kept, Record};
 use crate::event::{EventTime, Token, limits};
 use crate::evidence::crowd::ClaimSummary;

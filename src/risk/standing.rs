@@ -128,7 +128,14 @@ impl Standing {
         let index = finding.index() as u8;
         let position = self.kept.iter().position(|kept| kept.finding == index).unwrap_or_else(|| {
             let last_seconds = seconds;
-            self.kept.push(Kept { finding: index, day_count: 0, last_day: i32::MIN, count: 0.0, mean: 0.0, last_seconds });
+            self.kept.push(Kept {
+                finding: index,
+                day_count: 0,
+                last_day: i32::MIN,
+                count: 0.0,
+                mean: 0.0,
+                last_seconds,
+            });
             self.kept.len() - 1
         });
         let kept = &mut self.kept[position];
@@ -235,5 +242,108 @@ fn mean_beside_expectation(finding: Finding, kept: &Kept, entry: &FindingModel) 
         expected_low: Some(entry.honest_mean - half_width),
         expected_high: Some(entry.honest_mean + half_width),
         baseline: Some(Baseline::Population),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::feature::FeatureId;
+    use crate::model::StandingModel;
+
+    const DAY: i64 = 86_400_000_000;
+
+    fn entry(finding: &str, evidence_max: f64, evidence_max_sustained: f64) -> FindingModel {
+        FindingModel {
+            finding: finding.into(),
+            honest_mean: -1.0,
+            hostile_mean: 4.0,
+            between_variance: 1.0,
+            within_variance: 1.0,
+            hostile_share: 0.3,
+            score_cap: 8.0,
+            evidence_max,
+            evidence_max_sustained,
+            cumulative: false,
+        }
+    }
+
+    fn model() -> PreparedStanding {
+        let model = StandingModel {
+            findings: vec![entry("remote_input.pointer", 5.0, 5.0), entry("remote_input.loop", 5.0, 10.0)],
+            half_life_days: 60.0,
+            sustained_day_count: 3,
+            false_flag_budget: 1e-3,
+            threshold_log_odds: 6.9,
+        };
+        model.prepare().expect("a sound model")
+    }
+
+    fn session(feature: FeatureId, score: f64) -> Features {
+        let mut features = Features::default();
+        features.set(feature, score);
+        features
+    }
+
+    fn after(feature: FeatureId, score: f64, days: i64) -> WorkerStanding {
+        let (model, features) = (model(), session(feature, score));
+        let mut standing = Standing::default();
+        (0..days).for_each(|day| standing.add(&features, &model, day * DAY));
+        standing.report(&model, (days - 1) * DAY)
+    }
+
+    #[test]
+    fn no_transport_finding_flags_alone_however_long() {
+        let standing = after(FeatureId::RemoteInputPointerLogOdds, 8.0, 90);
+        assert!((standing.evidence_log_odds - 5.0).abs() < 1e-9 && !standing.flagged);
+    }
+
+    #[test]
+    fn physics_flags_alone_once_three_days_have_shown_it() {
+        assert!(!after(FeatureId::RemoteInputLoopLogOdds, 8.0, 2).flagged);
+        let standing = after(FeatureId::RemoteInputLoopLogOdds, 8.0, 3);
+        assert!(standing.flagged && standing.flag_micros == Some(2 * DAY));
+    }
+
+    #[test]
+    fn a_steady_oddity_levels_off() {
+        let at = |days| after(FeatureId::RemoteInputPointerLogOdds, 1.7, days).evidence_log_odds;
+        assert!(at(40) - at(20) < 0.1 * (at(20) - at(1)).abs() + 0.05, "{} {} {}", at(1), at(20), at(40));
+    }
+
+    #[test]
+    fn a_day_of_many_sessions_is_one_day() {
+        let (model, features) = (model(), session(FeatureId::RemoteInputLoopLogOdds, 8.0));
+        let mut standing = Standing::default();
+        (0..10).for_each(|minute| standing.add(&features, &model, minute * 60_000_000));
+        let report = standing.report(&model, 600_000_000);
+        assert_eq!((report.session_count, report.day_count, report.flagged), (10, 1, false));
+    }
+
+    #[test]
+    fn old_evidence_fades_and_the_flag_with_it() {
+        let (model, features) = (model(), session(FeatureId::RemoteInputLoopLogOdds, 8.0));
+        let mut standing = Standing::default();
+        (0..5).for_each(|day| standing.add(&features, &model, day * DAY));
+        let (now, later) = (standing.report(&model, 4 * DAY), standing.report(&model, 2_000 * DAY));
+        assert!(now.flagged && !later.flagged && later.evidence_log_odds < now.evidence_log_odds / 2.0);
+        assert_eq!(later.flag_micros, now.flag_micros, "when it last became true is still told");
+    }
+
+    #[test]
+    fn what_was_cleared_counts_only_beyond_what_was_cleared() {
+        let clearance = Clearance { code: ReasonCode::RemoteInputLoopDelay, evidence_log_odds: 3.0 };
+        let standing = Standing { cleared: vec![clearance], ..Standing::default() };
+        assert_eq!(standing.after_clearance(ReasonCode::RemoteInputLoopDelay, 2.0), 0.0);
+        assert_eq!(standing.after_clearance(ReasonCode::RemoteInputLoopDelay, 5.0), 2.0);
+        assert_eq!(standing.after_clearance(ReasonCode::CrowdSharedSite, 5.0), 5.0);
+        assert_eq!(standing.after_clearance(ReasonCode::RemoteInputLoopDelay, -1.0), -1.0);
+    }
+
+    #[test]
+    fn reasons_and_residual_add_up_to_the_evidence() {
+        let standing = after(FeatureId::RemoteInputLoopLogOdds, 1.3, 7);
+        let told: f64 = standing.reasons.iter().map(|reason| reason.contribution_log_odds).sum();
+        assert!((told + standing.residual_log_odds - standing.evidence_log_odds).abs() < 1e-12);
     }
 }

@@ -1,11 +1,11 @@
 //! The immutable record of one answer. Contributions add up, and the constructor asserts it.
 
 use super::advice::{Advice, advise};
+use super::calibrate;
 use super::level::{RiskLevel, level};
 use super::reasons::{self, Reason};
 use super::standing::WorkerStanding;
 use super::whereabouts::Whereabouts;
-use super::calibrate;
 use crate::evidence::feature::{Coverage, CoverageStatus, Family, Features};
 use crate::model::{Model, Weighed};
 use serde::{Deserialize, Serialize};
@@ -145,8 +145,17 @@ pub fn assess_families(coverage: &[Coverage; Family::COUNT], weighed: &Weighed) 
 impl Verdict {
     /// Puts a verdict together.
     pub fn new(findings: Findings<'_>, model: &Model) -> Self {
-        let Findings { event_id, worker_id, assess_micros, features, coverage, weighed, maturity, whereabouts, standing } =
-            findings;
+        let Findings {
+            event_id,
+            worker_id,
+            assess_micros,
+            features,
+            coverage,
+            weighed,
+            maturity,
+            whereabouts,
+            standing,
+        } = findings;
         let families = assess_families(&coverage, &weighed);
         let (reasons, residual_log_odds) = reasons::of_session(&weighed, features);
         let risk_probability =

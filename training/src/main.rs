@@ -49,14 +49,17 @@ enum Command {
         #[arg(long, default_value_t = 1_795_305_600)]
         train_time: i64,
         /// Honest workers in each simulated company.
-        #[arg(long, default_value_t = 600)]
+        #[arg(long, default_value_t = 1000)]
         honest: usize,
         /// Hostile workers in each simulated company.
-        #[arg(long, default_value_t = 160)]
+        #[arg(long, default_value_t = 200)]
         hostile: usize,
         /// Days each company is followed.
         #[arg(long, default_value_t = 28)]
         days: u32,
+        /// What the companies' collectors see.
+        #[arg(long, value_enum, default_value = "endpoint")]
+        tier: Telemetry,
     },
     /// Measure a model on real data, through the whole pipeline, and print the figures.
     Evaluate {
@@ -101,6 +104,26 @@ enum Command {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Telemetry {
+    /// The sign-in log alone.
+    IdpOnly,
+    /// And a collector on the login page.
+    LoginPage,
+    /// And an agent on the machine.
+    Endpoint,
+}
+
+impl Telemetry {
+    fn tier(self) -> corpus::company::Tier {
+        match self {
+            Self::IdpOnly => corpus::company::Tier::IdpOnly,
+            Self::LoginPage => corpus::company::Tier::LoginPage,
+            Self::Endpoint => corpus::company::Tier::Endpoint,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
     Typing,
     RemoteInput,
@@ -133,7 +156,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), String> {
     match command {
-        Command::Train { data, out, seed, train_time, honest, hostile, days } => {
+        Command::Train { data, out, seed, train_time, honest, hostile, days, tier } => {
             require_data(&data)?;
             let model_id = out.file_name().and_then(|name| name.to_str()).ok_or("--out needs a directory name")?;
             let plan = train::Plan {
@@ -143,6 +166,7 @@ fn run(command: Command) -> Result<(), String> {
                 honest_workers: honest,
                 hostile_workers: hostile,
                 days,
+                tier: tier.tier(),
             };
             let bar = spinner();
             let trained = train::train(&data, &plan, &|what| bar.set_message(what.to_string()))?;

@@ -14,7 +14,11 @@ pub fn roc(negative: &[f64], positive: &[f64]) -> Vec<(f64, f64)> {
     while index < all.len() {
         let score = all[index].0;
         while index < all.len() && all[index].0 == score {
-            if all[index].1 { true_count += 1 } else { false_count += 1 }
+            if all[index].1 {
+                true_count += 1
+            } else {
+                false_count += 1
+            }
             index += 1;
         }
         points.push((

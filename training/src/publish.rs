@@ -1,10 +1,10 @@
 //! `models/<id>/`: model, card, figures and hashes. A directory once released is not written again.
 
+use crate::evaluate::world::WorldReport;
 use crate::request::Figure;
 use crate::train::Trained;
-use crate::evaluate::world::WorldReport;
-use elsewhere::model::artefact::hex;
 use elsewhere::model::ModelFile;
+use elsewhere::model::artefact::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -39,11 +39,8 @@ pub fn publish(directory: &Path, trained: &Trained, command: &str) -> Result<(),
         figures: figures.clone(),
         world: world.clone(),
     };
-    let files = [
-        ("model.json", json(file)?),
-        ("card.md", card(file, &evaluation)),
-        ("evaluation.json", json(&evaluation)?),
-    ];
+    let files =
+        [("model.json", json(file)?), ("card.md", card(file, &evaluation)), ("evaluation.json", json(&evaluation)?)];
     let mut sums = String::new();
     for (name, text) in &files {
         let _ = writeln!(sums, "{}  {name}", hex(&Sha256::digest(text.as_bytes())));
@@ -222,7 +219,8 @@ fn weights_table(text: &mut String, file: &ModelFile) {
             term.weight,
             term.score_min,
             term.score_max,
-            standing.map_or("-".into(), |entry| format!("{:.1} ({:.1})", entry.evidence_max, entry.evidence_max_sustained)),
+            standing
+                .map_or("-".into(), |entry| format!("{:.1} ({:.1})", entry.evidence_max, entry.evidence_max_sustained)),
             standing.map_or("-".into(), |entry| format!("{:.2}", entry.hostile_share))
         );
     }

@@ -74,7 +74,6 @@ impl Scorer for Replay {
         let mut scored = Scored {
             findings: Finding::ALL.iter().map(|finding| features.get(finding.score())).collect(),
             utc_offsets: verdict.whereabouts.utc_offsets.clone(),
-            loop_rtt_micros: verdict.whereabouts.loop_rtt_micros,
             ..Scored::default()
         };
         for (slot, family) in scored.log_likelihood_ratio.iter_mut().zip(&verdict.families) {

@@ -36,8 +36,6 @@ pub struct Scored {
     pub findings: Vec<Option<f64>>,
     /// Belief in each UTC offset: minutes east, probability.
     pub utc_offsets: Vec<(i32, f64)>,
-    /// 5 % and 95 % of the closed loop's round trip, microseconds.
-    pub loop_rtt_micros: Option<(u32, u32)>,
 }
 
 impl Scored {

@@ -26,6 +26,8 @@ pub struct Plan {
     pub hostile_workers: usize,
     /// Days each company is followed.
     pub days: u32,
+    /// What the companies' collectors see.
+    pub tier: Tier,
 }
 
 /// A model with what was measured of it.
@@ -113,7 +115,7 @@ fn served(file: &ModelFile) -> Result<Model, String> {
 /// Lets a company live through the pipeline and notes what its workers' sessions showed.
 fn live(file: &ModelFile, plan: &Plan, company: u64) -> Result<world::World, String> {
     let seed = plan.seed ^ company;
-    let spec = company::world_spec(seed, plan.honest_workers, plan.hostile_workers, plan.days, Tier::Endpoint);
+    let spec = company::world_spec(seed, plan.honest_workers, plan.hostile_workers, plan.days, plan.tier);
     let replay = Replay::new(served(file)?)?;
     let mut world = world::World::default();
     let mut numbers: BTreeMap<String, usize> = BTreeMap::new();

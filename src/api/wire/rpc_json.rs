@@ -242,7 +242,6 @@ impl<'de> Deserialize<'de> for Status {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may stop where it fails")]
 mod tests {
     use super::*;
 

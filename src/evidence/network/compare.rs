@@ -434,11 +434,8 @@ mod tests {
     #[test]
     fn everything_in_order_clears_no_more_than_one_finding_alone() {
         let network = NetworkUnchecked { vantage: place(DALLAS), ..home() };
-        let network = NetworkUnchecked {
-            tcp_rtt_micros: vec![25_000],
-            application_rtt_micros: vec![28_000],
-            ..network
-        };
+        let network =
+            NetworkUnchecked { tcp_rtt_micros: vec![25_000], application_rtt_micros: vec![28_000], ..network };
         let features = judged(&samples(24 * 30, network, claim()), &month_at_home());
         let scores: Vec<f64> = Finding::ALL.iter().filter_map(|finding| features.get(finding.score())).collect();
         assert!(scores.len() >= 4 && scores.iter().all(|score| *score <= 0.0), "{scores:?}");

@@ -106,9 +106,9 @@ pub fn novel(profile: &Profile, observation: &Observation, level: Level) -> Opti
         Level::Region if inner_known(Level::Address) || inner_known(Level::Pool) || inner_known(Level::System) => None,
         Level::Region => unseen(&profile.regions, observation.region),
         Level::Client => unseen(&profile.clients, observation.client),
-        Level::OperatingSystem if novel(profile, observation, Level::Client) == Some(true) => observation
-            .client
-            .map(|client| !profile.clients.iter().any(|seen| seen.value & 0xffff == client & 0xffff)),
+        Level::OperatingSystem if novel(profile, observation, Level::Client) == Some(true) => {
+            observation.client.map(|client| !profile.clients.iter().any(|seen| seen.value & 0xffff == client & 0xffff))
+        }
         Level::OperatingSystem => None,
     }
 }

@@ -170,11 +170,7 @@ fn add(list: &mut Vec<Seen>, seen: Seen, max: usize) {
         return;
     }
     if list.len() >= max {
-        let lightest = list
-            .iter()
-            .enumerate()
-            .min_by(|a, b| a.1.weight.total_cmp(&b.1.weight))
-            .map(|(index, _)| index);
+        let lightest = list.iter().enumerate().min_by(|a, b| a.1.weight.total_cmp(&b.1.weight)).map(|(index, _)| index);
         if let Some(index) = lightest {
             list.remove(index);
         }

@@ -123,8 +123,7 @@ pub fn client_distance_max_km(observation: &Observation) -> Option<f64> {
 const EUROPE: [&str; 48] = [
     "AD", "AL", "AT", "BA", "BE", "BG", "BY", "CH", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FO", "FR", "GB", "GG",
     "GI", "GR", "HR", "HU", "IE", "IM", "IT", "JE", "LI", "LT", "LU", "LV", "MC", "MD", "ME", "MK", "MT", "NL", "NO",
-    "PL", "PT", "RO", "RS", "SE", "SI", "SK", "UA",
-    "XK", "IS",
+    "PL", "PT", "RO", "RS", "SE", "SI", "SK", "UA", "XK", "IS",
 ];
 
 /// Whether a place lies in a box of latitudes and longitudes, degrees.
@@ -263,11 +262,7 @@ fn honest_excess(excess_ms: f64, class: &PathClass, widened: f64) -> f64 {
 /// farm shows no gap.
 ///
 /// Where both the claimed place and the proxy's place are known, an honest leg between them is allowed for.
-pub fn judge_gap(
-    observation: &Observation,
-    claim: Option<&Claim>,
-    parameters: &Parameters,
-) -> Option<(f64, f64)> {
+pub fn judge_gap(observation: &Observation, claim: Option<&Claim>, parameters: &Parameters) -> Option<(f64, f64)> {
     let gap_ms = observation.application_rtt_ms? - observation.tcp_rtt_ms?;
     let gap = gap_ms.max(GAP_MS_MIN);
     let carrier = observation.mobile || observation.phone;

@@ -19,9 +19,8 @@ pub fn compare(
     parameters: &Parameters,
     features: &mut Features,
 ) -> Coverage {
-    let old = |digest: &&u64| {
-        profile.first_seen(**digest).is_some_and(|seen| time.micros_since(seen).abs() > RETRY_MICROS)
-    };
+    let old =
+        |digest: &&u64| profile.first_seen(**digest).is_some_and(|seen| time.micros_since(seen).abs() > RETRY_MICROS);
     let repeated = observation.digests.iter().filter(old).count();
     if !observation.digests.is_empty() {
         let count = FeatureId::TelemetryRepeatedSampleCount;

@@ -36,13 +36,7 @@ impl Parameters {
     /// Priors by judgement: an exact repeat of 16 or more timings does not happen by chance (under 1 in 2^40 at a
     /// 1 ms clock), so its weight is bounded by innocent double reporting alone; silence has many innocent causes.
     pub fn prior() -> Self {
-        Self {
-            replay_weight: 4.0,
-            silence_weight: 0.25,
-            silence_max: 1.5,
-            silence_grace_count: 3,
-            voice_count_min: 10,
-        }
+        Self { replay_weight: 4.0, silence_weight: 0.25, silence_max: 1.5, silence_grace_count: 3, voice_count_min: 10 }
     }
 
     /// Says what is wrong with the constants, if anything.

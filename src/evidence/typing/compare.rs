@@ -182,10 +182,10 @@ mod tests {
     }
 
     #[test]
-    fn thin_evidence_moves_less() {
-        let own = |presses, logins| phrase_score(phrase(presses, 110, 200), &enrolled(presses, logins)).unwrap_or(9.0);
-        for p in [4, 11] { for l in [1, 2, 10] { println!("{p} {l} {}", own(p, l)); } }
-        assert!(own(4, 1).abs() < 0.0, "{}", own(4, 1));
+    fn fewer_logins_and_fewer_presses_say_less() {
+        let own = |presses, logins| phrase_score(phrase(presses, 110, 200), &enrolled(presses, logins));
+        let rising = [own(11, 10), own(11, 2), own(11, 1), own(4, 10), own(4, 2), own(4, 1), Some(0.0)];
+        assert!(rising.is_sorted(), "{rising:?}");
     }
 
     #[test]
@@ -212,11 +212,8 @@ mod tests {
 
     #[test]
     fn declared_assistive_technology_silences_every_finding() {
-        let claim = crate::event::ClaimUnchecked {
-            region_code: "US".into(),
-            assistive_technology: true,
-            ..Default::default()
-        };
+        let claim =
+            crate::event::ClaimUnchecked { region_code: "US".into(), assistive_technology: true, ..Default::default() };
         let event = crate::event::EventUnchecked {
             event_id: "e".into(),
             worker_id: "w".into(),

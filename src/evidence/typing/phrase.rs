@@ -137,7 +137,7 @@ pub struct PhraseParameters {
     pub priors: Vec<Prior>,
     /// Weights of [`PhraseScore::inputs`] in the calibrated log-likelihood ratio; the last is the intercept.
     pub calibration: Vec<f64>,
-    /// Log-likelihood ratio above which a login would be refused at 1 % FMR: nothing is learned from it.
+    /// Log-likelihood ratio above which a settled profile learns nothing from a login.
     pub gate: f64,
     /// The same while fewer than [`YOUNG_COUNT`] logins were learned: refuses only what is wildly different.
     pub gate_young: f64,
@@ -285,15 +285,15 @@ impl PhraseProfile {
         (trusted * own + VARIANCE_PRIOR_COUNT * population) / (trusted + VARIANCE_PRIOR_COUNT)
     }
 
-    /// Learns one login with `weight` in \[0, 1\] of a full one.
-    pub fn learn(&mut self, observation: &PhraseObservation, parameters: &PhraseParameters, day: u32, weight: f64) {
+    /// Learns one login.
+    pub fn learn(&mut self, observation: &PhraseObservation, parameters: &PhraseParameters, day: u32) {
         if !self.lines_up(observation) {
             return;
         }
         let count = f64::from(self.count);
-        let mean_rate = weight * MEAN_RATE.max(1.0 / (count + 1.0));
+        let mean_rate = MEAN_RATE.max(1.0 / (count + 1.0));
         // The first login sets the mean and says nothing of the variance.
-        let variance_rate = weight * VARIANCE_RATE.max(1.0 / count.max(1.0));
+        let variance_rate = VARIANCE_RATE.max(1.0 / count.max(1.0));
         for (index, time) in observation.times.iter().enumerate() {
             let Some(log_time) = time.log_time else { continue };
             let prior = &parameters.priors[usize::from(time.prior)];
@@ -426,8 +426,7 @@ mod tests {
 
     fn learned(count: usize) -> PhraseProfile {
         let mut profile = PhraseProfile::new(&login(0.0));
-        (0..count)
-            .for_each(|index| profile.learn(&login(if index % 2 == 0 { 0.05 } else { -0.05 }), &parameters(), 0, 1.0));
+        (0..count).for_each(|index| profile.learn(&login(if index % 2 == 0 { 0.05 } else { -0.05 }), &parameters(), 0));
         profile
     }
 
@@ -462,7 +461,7 @@ mod tests {
         let before = profile.means[0];
         let mut wild = login(0.0);
         wild.times[0].log_time = Some(16.0);
-        profile.learn(&wild, &parameters(), 0, 1.0);
+        profile.learn(&wild, &parameters(), 0);
         // Rate .15, at most 2 spreads of at most .15 * sqrt(1.01) = .3015: .0452, 46.3 steps of 1/1024.
         let moved = profile.means[0] - before;
         assert!((1..=47).contains(&moved), "{moved} steps");

@@ -40,13 +40,13 @@ impl Profile {
         let day = time.day_number().clamp(0, i64::from(u32::MAX)) as u32;
         if let Some(Ok(phrase)) = &observation.phrase {
             if let Some(known) = self.phrases.iter_mut().find(|known| known.lines_up(phrase)) {
-                known.learn(phrase, &parameters.phrase, day, 1.0);
+                known.learn(phrase, &parameters.phrase, day);
             } else {
                 let slip = self.phrases.iter().any(|known| known.key == phrase.key && known.outlives_slip(day));
                 if !slip {
                     self.phrases.retain(|known| known.key != phrase.key);
                     let mut new = PhraseProfile::new(phrase);
-                    new.learn(phrase, &parameters.phrase, day, 1.0);
+                    new.learn(phrase, &parameters.phrase, day);
                     self.phrases.push(new);
                     self.keep_recent();
                 }

@@ -1,4 +1,5 @@
 //! Typing samples and parameters for the tests of this family.
+#![cfg(test)]
 
 use super::phrase::{PRIOR_COUNT, PhraseParameters, Prior};
 use super::synthetic::SyntheticParameters;

@@ -182,8 +182,6 @@ pub struct TableScore {
     pub row_count: u32,
     /// Tables' worth of evidence in the profile.
     pub weight: f64,
-    /// Presses of the table.
-    pub press_count: u32,
 }
 
 impl TableScore {
@@ -441,7 +439,7 @@ impl TableProfile {
                 + 0.5 * coordinate * coordinate / anybody;
         }
         let (distance, slot_count) = self.distance(observation, parameters);
-        Some(TableScore { log_ratio, distance, slot_count, row_count, weight, press_count: observation.press_count })
+        Some(TableScore { log_ratio, distance, slot_count, row_count, weight })
     }
 
     /// Weighted mean deviation of the slots, and how many met.

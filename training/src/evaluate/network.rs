@@ -117,11 +117,7 @@ pub fn evaluate(
     Ok(figures)
 }
 
-fn familiarity(
-    data: &Path,
-    new_scorer: &mut dyn FnMut() -> Box<dyn Scorer>,
-    seed: u64,
-) -> Result<Vec<Figure>, String> {
+fn familiarity(data: &Path, new_scorer: &mut dyn FnMut() -> Box<dyn Scorer>, seed: u64) -> Result<Vec<Figure>, String> {
     let logins: Vec<_> = logins::read(data)?.into_iter().filter(|login| !logins::fitted(&login.user)).collect();
     let groups = score(convert::logins::requests(&logins), new_scorer().as_mut(), None)?;
     let mut figures = Vec::new();
@@ -149,11 +145,7 @@ fn familiarity(
     Ok(figures)
 }
 
-fn round_trips(
-    data: &Path,
-    new_scorer: &mut dyn FnMut() -> Box<dyn Scorer>,
-    seed: u64,
-) -> Result<Vec<Figure>, String> {
+fn round_trips(data: &Path, new_scorer: &mut dyn FnMut() -> Box<dyn Scorer>, seed: u64) -> Result<Vec<Figure>, String> {
     use convert::pings::{Form, company_proxy, company_vpn, honest, operators};
     let matrix = pings::read(data)?;
     let catch = Text {

@@ -150,6 +150,8 @@ fn three(figures: &mut Vec<Figure>, say: &Say, people: &[Sides], seed: u64, loss
 const ONLINE_FROM: usize = 60;
 /// Logins that everybody enrols with where a figure does not say otherwise.
 const ENROL: usize = 10;
+/// Logins of one CMU sitting.
+const SITTING: usize = 50;
 /// Logins scored right after enrolment.
 const AFTER_ENROLMENT: usize = 10;
 /// Clocks on which the main protocol is repeated, milliseconds: a browser's, an old system's, two hardened browsers'.
@@ -238,9 +240,10 @@ fn enrolments(
         let requests = convert::enrolled_requests(cmu, KeystrokeSet::Cmu, enrol, AFTER_ENROLMENT, ONLINE_FROM);
         let people = sides(&run(new_scorer().as_mut(), requests, Finding::TypingPhrase)?, 1);
         let name = format!("typing.cmu_enrolled_{enrol}");
+        let sitting = if enrol % SITTING == 0 { "next" } else { "same" };
         let description = format!(
-            "fixed phrase, enrol the first {enrol} logins ever typed, then the {AFTER_ENROLMENT} that follow, if \
-             trusted; strangers with logins from their {ONLINE_FROM}th on"
+            "fixed phrase, enrol the first {enrol} logins ever typed, then the {AFTER_ENROLMENT} that follow in the \
+             {sitting} sitting, if trusted; strangers with logins from their {ONLINE_FROM}th on"
         );
         let say = Say { name: &name, description: &description, ..CMU };
         three(figures, &say, &people, seed, Some(CLLR_LOSS_FLOOR));

@@ -153,7 +153,8 @@ fn operating_points(world: &World, file: &ModelFile, seed: u64) -> Vec<Operating
         }
         let workers = workers_of(hostile);
         let over = |chosen: &mut dyn Iterator<Item = usize>| {
-            let (hits, all) = chosen.fold((0.0, 0.0), |sum, worker| (sum.0 + counts[worker].0, sum.1 + counts[worker].1));
+            let (hits, all) =
+                chosen.fold((0.0, 0.0), |sum, worker| (sum.0 + counts[worker].0, sum.1 + counts[worker].1));
             hits / f64::max(all, 1.0)
         };
         let value = over(&mut workers.iter().copied());

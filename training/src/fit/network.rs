@@ -144,11 +144,7 @@ const PHONE_EXCUSE_MIN: f64 = -5.0;
 /// Sessions a user needs before their logins are fitted on: earlier ones are shrunk, not scored.
 const FIT_SESSIONS_MIN: f64 = 5.0;
 
-fn fit_familiarity(
-    logins: &[logins::Login],
-    samples: &[Samples],
-    parameters: &mut Parameters,
-) -> Result<(), String> {
+fn fit_familiarity(logins: &[logins::Login], samples: &[Samples], parameters: &mut Parameters) -> Result<(), String> {
     let replayed = replay(logins, samples, parameters);
     let chosen: Vec<&Replayed<'_>> =
         replayed.iter().filter(|one| one.session_weight >= FIT_SESSIONS_MIN && one.login.label != "farm").collect();
@@ -196,9 +192,8 @@ fn fit_familiarity(
 fn line(points: &[(f64, f64)]) -> Result<(f64, f64), String> {
     let rows = Array2::from_shape_fn((points.len(), 1), |(row, _)| points[row].0);
     let targets = Array1::from_iter(points.iter().map(|point| point.1));
-    let model = LinearRegression::new()
-        .fit(&Dataset::new(rows, targets))
-        .map_err(|error| format!("round trips: {error}"))?;
+    let model =
+        LinearRegression::new().fit(&Dataset::new(rows, targets)).map_err(|error| format!("round trips: {error}"))?;
     Ok((model.intercept(), model.params()[0]))
 }
 
@@ -222,11 +217,8 @@ fn trimmed_line(pairs: &[Pair]) -> Result<(f64, f64), String> {
     let (base, slope) = line(&all(pairs))?;
     let sorted = residuals(pairs, (base, slope));
     let (low, high) = (quantile_of_sorted(&sorted, 0.05), quantile_of_sorted(&sorted, 0.95));
-    let trimmed: Vec<Pair> = pairs
-        .iter()
-        .copied()
-        .filter(|pair| (low..=high).contains(&(pair.rtt_ms - base - slope * pair.km)))
-        .collect();
+    let trimmed: Vec<Pair> =
+        pairs.iter().copied().filter(|pair| (low..=high).contains(&(pair.rtt_ms - base - slope * pair.km))).collect();
     line(&all(&trimmed))
 }
 
@@ -255,11 +247,8 @@ fn fit_class(pairs: &[Pair]) -> Result<PathClass, String> {
             ((median - middle).abs() > MISPLACED_DEVIATIONS * deviation).then_some(server)
         })
         .collect();
-    let pairs: Vec<Pair> = pairs
-        .iter()
-        .copied()
-        .filter(|pair| !pair.servers.iter().any(|server| misplaced.contains(server)))
-        .collect();
+    let pairs: Vec<Pair> =
+        pairs.iter().copied().filter(|pair| !pair.servers.iter().any(|server| misplaced.contains(server))).collect();
     let (mut base, slope) = trimmed_line(&pairs)?;
     base += quantile_of_sorted(&residuals(&pairs, (base, slope)), 0.5);
     let sorted = residuals(&pairs, (base, slope));

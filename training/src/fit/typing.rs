@@ -408,7 +408,7 @@ pub(crate) fn trials(phrase: &PhraseCorpus, parameters: &PhraseParameters) -> Ve
                     }
                 }
             }
-            profile.learn(login, parameters, index as u32, 1.0);
+            profile.learn(login, parameters, index as u32);
         }
     }
     trials

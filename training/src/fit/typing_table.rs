@@ -5,7 +5,8 @@ use crate::convert::keystroke as convert;
 use crate::corpus::keystroke::{self as corpus, KeystrokeSet};
 use elsewhere::evidence::typing::observe::observe;
 use elsewhere::evidence::typing::table::{
-    PRESSES_NOMINAL, SLOTS_MAX, TableCell, TableObservation, TableParameters, TableProfile, TableScore, solve_positive,
+    PRESSES_NOMINAL, SLOTS_MAX, TableCell, TableObservation, TableParameters, TableProfile, TableRow, TableScore,
+    solve_positive,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -135,32 +136,36 @@ fn inverse(matrix: &[f64], n: usize) -> Vec<f64> {
     result
 }
 
-/// One round of EM over all tables.
-fn round(model: &mut Cells, tables: &[&TableObservation], rank: usize) {
-    let wide = rank + 1;
-    let count = model.cells.len();
-    let mut normal = vec![0.0; count * wide * wide];
-    let mut right = vec![0.0; count * wide];
-    // Residual moments for the specific variance: sum of weights, of weighted squared residual less known noise.
-    let mut residual = vec![(0.0, 0.0); count];
-    for table in tables {
+/// One row of a table that the model knows.
+struct Known {
+    index: usize,
+    log_time: f64,
+    /// Variance of the row given the factors.
+    variance: f64,
+    /// The part of it that presses and clock make.
+    noise: f64,
+}
+
+impl Cells {
+    fn known(&self, table: &TableObservation) -> Vec<Known> {
+        let known = |row: &TableRow| {
+            let index = *self.index.get(&row.cell)?;
+            let cell = &self.cells[index];
+            let noise = cell.press_variance / row.count.max(1.0) + row.clock_variance;
+            Some(Known { index, log_time: row.log_time, variance: cell.specific_variance + noise, noise })
+        };
+        table.rows.iter().filter_map(known).collect()
+    }
+
+    /// Posterior mean and covariance of the factors of one table.
+    fn posterior(&self, rows: &[Known], rank: usize) -> (Vec<f64>, Vec<f64>) {
         let mut precision = vec![0.0; rank * rank];
         let mut mean = vec![0.0; rank];
-        let rows: Vec<(usize, f64, f64, f64)> = table
-            .rows
-            .iter()
-            .filter_map(|row| {
-                let index = *model.index.get(&row.cell)?;
-                let cell = &model.cells[index];
-                let known = cell.press_variance / row.count.max(1.0) + row.clock_variance;
-                Some((index, row.log_time, cell.specific_variance + known, known))
-            })
-            .collect();
-        for (index, log_time, variance, _) in &rows {
-            let cell = &model.cells[*index];
+        for row in rows {
+            let cell = &self.cells[row.index];
             for i in 0..rank {
-                let weighted = cell.loadings[i] / variance;
-                mean[i] += weighted * (log_time - cell.mean);
+                let weighted = cell.loadings[i] / row.variance;
+                mean[i] += weighted * (row.log_time - cell.mean);
                 for j in 0..=i {
                     precision[i * rank + j] += weighted * cell.loadings[j];
                 }
@@ -174,47 +179,86 @@ fn round(model: &mut Cells, tables: &[&TableObservation], rank: usize) {
         }
         let covariance = inverse(&precision, rank);
         solve_positive(&mut precision, &mut mean);
-        for (index, log_time, variance, known) in &rows {
-            let cell = &model.cells[*index];
-            let mut predicted = cell.mean;
-            let mut doubt = 0.0;
+        (mean, covariance)
+    }
+
+    /// Takes means, loadings and specific variances from the moments of all tables.
+    fn update(&mut self, moments: &Moments, rank: usize) {
+        let wide = rank + 1;
+        for (index, cell) in self.cells.iter_mut().enumerate() {
+            let base = index * wide * wide;
+            let mut matrix = moments.normal[base..base + wide * wide].to_vec();
+            let mut solution = moments.right[index * wide..(index + 1) * wide].to_vec();
             for i in 0..rank {
-                predicted += cell.loadings[i] * mean[i];
-                for j in 0..rank {
-                    doubt += cell.loadings[i] * covariance[i * rank + j] * cell.loadings[j];
-                }
+                matrix[i * wide + i] += LOADING_PRIOR / (cell.specific_variance + cell.press_variance);
             }
-            let square = (log_time - predicted).powi(2) + doubt;
-            let weight = 1.0 / (variance * variance);
-            residual[*index].0 += weight;
-            residual[*index].1 += weight * (square.min(16.0 * variance) - known);
-            let base = *index * wide * wide;
-            let extended = |i: usize| if i < rank { mean[i] } else { 1.0 };
-            for i in 0..wide {
-                right[*index * wide + i] += extended(i) * log_time / variance;
-                for j in 0..wide {
-                    let second =
-                        extended(i) * extended(j) + if i < rank && j < rank { covariance[i * rank + j] } else { 0.0 };
-                    normal[base + i * wide + j] += second / variance;
-                }
+            solve_positive(&mut matrix, &mut solution);
+            cell.loadings.copy_from_slice(&solution[..rank]);
+            cell.mean = solution[rank];
+            let (weight, sum) = moments.residual[index];
+            if weight > 0.0 {
+                cell.specific_variance = (sum / weight).max(SPECIFIC_VARIANCE_MIN);
             }
         }
     }
-    for (index, cell) in model.cells.iter_mut().enumerate() {
-        let base = index * wide * wide;
-        let mut matrix = normal[base..base + wide * wide].to_vec();
-        let mut solution = right[index * wide..(index + 1) * wide].to_vec();
+}
+
+/// Sums over tables that a round of EM ends in; the intercept is the last factor.
+struct Moments {
+    /// Normal matrices per cell.
+    normal: Vec<f64>,
+    /// Their right sides.
+    right: Vec<f64>,
+    /// For the specific variance: sum of weights, and of weighted squared residuals less known noise.
+    residual: Vec<(f64, f64)>,
+}
+
+impl Moments {
+    fn new(cells: usize, rank: usize) -> Self {
+        let wide = rank + 1;
+        let (normal, right) = (vec![0.0; cells * wide * wide], vec![0.0; cells * wide]);
+        Self { normal, right, residual: vec![(0.0, 0.0); cells] }
+    }
+
+    fn add(&mut self, row: &Known, cell: &TableCell, mean: &[f64], covariance: &[f64]) {
+        let rank = mean.len();
+        let wide = rank + 1;
+        let mut predicted = cell.mean;
+        let mut doubt = 0.0;
         for i in 0..rank {
-            matrix[i * wide + i] += LOADING_PRIOR / (cell.specific_variance + cell.press_variance);
+            predicted += cell.loadings[i] * mean[i];
+            for j in 0..rank {
+                doubt += cell.loadings[i] * covariance[i * rank + j] * cell.loadings[j];
+            }
         }
-        solve_positive(&mut matrix, &mut solution);
-        cell.loadings.copy_from_slice(&solution[..rank]);
-        cell.mean = solution[rank];
-        let (weight, sum) = residual[index];
-        if weight > 0.0 {
-            cell.specific_variance = (sum / weight).max(SPECIFIC_VARIANCE_MIN);
+        let square = (row.log_time - predicted).powi(2) + doubt;
+        let weight = 1.0 / (row.variance * row.variance);
+        self.residual[row.index].0 += weight;
+        self.residual[row.index].1 += weight * (square.min(16.0 * row.variance) - row.noise);
+        let base = row.index * wide * wide;
+        let extended = |i: usize| if i < rank { mean[i] } else { 1.0 };
+        for i in 0..wide {
+            self.right[row.index * wide + i] += extended(i) * row.log_time / row.variance;
+            for j in 0..wide {
+                let together = if i < rank && j < rank { covariance[i * rank + j] } else { 0.0 };
+                let second = extended(i) * extended(j) + together;
+                self.normal[base + i * wide + j] += second / row.variance;
+            }
         }
     }
+}
+
+/// One round of EM over all tables.
+fn round(model: &mut Cells, tables: &[&TableObservation], rank: usize) {
+    let mut moments = Moments::new(model.cells.len(), rank);
+    for table in tables {
+        let rows = model.known(table);
+        let (mean, covariance) = model.posterior(&rows, rank);
+        for row in &rows {
+            moments.add(row, &model.cells[row.index], &mean, &covariance);
+        }
+    }
+    model.update(&moments, rank);
 }
 
 /// Eigenvalues and eigenvectors (columns) of a symmetric matrix by Jacobi rotations.
@@ -301,17 +345,20 @@ fn slots(cells: &[TableCell], tables: &[&TableObservation]) -> Vec<u16> {
     slots
 }
 
-fn covariances(parameters: &mut TableParameters, people: &[&TablePerson], rank: usize) {
+/// How people differ, and how one person differs from table to table, in the factors.
+struct Scatter {
+    centre: Vec<f64>,
+    within: Vec<f64>,
+    between: Vec<f64>,
+}
+
+/// Moments of the factors over people with two tables and more.
+fn scatter(parameters: &TableParameters, people: &[&TablePerson], rank: usize) -> Scatter {
     let factors: Vec<Vec<Vec<f64>>> = people
         .iter()
         .map(|person| {
-            person
-                .sessions
-                .iter()
-                .flatten()
-                .filter_map(|table| parameters.factors(table))
-                .map(|found| found.0)
-                .collect()
+            let tables = person.sessions.iter().flatten();
+            tables.filter_map(|table| parameters.factors(table)).map(|found| found.0).collect()
         })
         .filter(|tables: &Vec<Vec<f64>>| tables.len() >= 2)
         .collect();
@@ -327,14 +374,22 @@ fn covariances(parameters: &mut TableParameters, people: &[&TablePerson], rank: 
         let count = tables.len() as f64;
         for i in 0..rank {
             for j in 0..rank {
-                let own: f64 =
-                    tables.iter().map(|table| (table[i] - mean[i]) * (table[j] - mean[j])).sum::<f64>() / (count - 1.0);
+                let own: f64 = tables.iter().map(|table| (table[i] - mean[i]) * (table[j] - mean[j])).sum::<f64>();
+                let own = own / (count - 1.0);
                 within[i * rank + j] += own / people_count;
                 between[i * rank + j] += ((mean[i] - centre[i]) * (mean[j] - centre[j]) - own / count) / people_count;
             }
         }
     }
-    // Whiten by the within covariance, then turn to the axes of the between covariance.
+    Scatter { centre, within, between }
+}
+
+/// Least variance between people, in variances of one person, of a coordinate worth keeping.
+const BETWEEN_VARIANCE_MIN: f64 = 0.05;
+
+/// Sets the coordinates: whitened by the variation within people, turned to the axes of the variation between them.
+fn covariances(parameters: &mut TableParameters, people: &[&TablePerson], rank: usize) {
+    let Scatter { centre, within, between } = scatter(parameters, people, rank);
     let (values, vectors) = eigen(&within, rank);
     let whiten: Vec<f64> = (0..rank * rank)
         .map(|at| {
@@ -355,17 +410,13 @@ fn covariances(parameters: &mut TableParameters, people: &[&TablePerson], rank: 
     let (values, vectors) = eigen(&turned, rank);
     let mut order: Vec<usize> = (0..rank).collect();
     order.sort_by(|a, b| values[*b].total_cmp(&values[*a]));
-    order.retain(|axis| values[*axis] > 0.05);
+    order.retain(|axis| values[*axis] > BETWEEN_VARIANCE_MIN);
+    let weight = |axis: usize, column: usize| -> f64 {
+        (0..rank).map(|row| vectors[row * rank + axis] * whiten[row * rank + column]).sum()
+    };
     parameters.centre = centre;
     parameters.between_variance = order.iter().map(|axis| values[*axis]).collect();
-    parameters.projection = order
-        .iter()
-        .map(|axis| {
-            (0..rank)
-                .map(|column| (0..rank).map(|row| vectors[row * rank + axis] * whiten[row * rank + column]).sum())
-                .collect()
-        })
-        .collect();
+    parameters.projection = order.iter().map(|axis| (0..rank).map(|column| weight(*axis, column)).collect()).collect();
 }
 
 /// A comparison of a table with a profile, and its truth.

@@ -256,7 +256,8 @@ fn fit_finding(finding: Finding, world: &World) -> FindingModel {
         }
     }
     let means = |hostile: bool| -> Vec<(f64, f64)> {
-        let of_class = seen.iter().zip(&world.hostile).filter(|(seen, is)| **is == hostile && seen.count >= SESSIONS_MIN);
+        let of_class =
+            seen.iter().zip(&world.hostile).filter(|(seen, is)| **is == hostile && seen.count >= SESSIONS_MIN);
         of_class.map(|(seen, _)| (seen.mean(cumulative), seen.count)).collect()
     };
     let (honest, hostile) = (means(false), means(true));

@@ -188,11 +188,6 @@ impl Iterator for Simulation {
 
 impl ExactSizeIterator for Simulation {}
 
-/// Which story each worker lives, for evaluation only: kept apart from the events.
-pub fn truth(events: &[SimulatedEvent]) -> BTreeMap<String, Scenario> {
-    events.iter().map(|made| (made.event.worker_id.clone(), made.scenario)).collect()
-}
-
 /// Writes a truth table: worker, scenario, name, hostile or benign, by tabs.
 pub fn write_truth(truth: &BTreeMap<String, Scenario>, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "worker_id\tscenario\tname\tkind")?;

@@ -1,6 +1,6 @@
 //! Where simulated people live, work and pass through: cities by public coordinates, and what a round trip costs.
 
-use elsewhere::event::{Place, PlaceUnchecked};
+use elsewhere::event::Place;
 
 /// A city to the precision a claim has.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,13 +71,6 @@ pub const OPERATORS: [City; 4] = [
 
 /// Where the tenant's sign-in service answers: the nearest to the client's address takes the connection.
 pub const VANTAGES: [(f64, f64); 4] = [(39.04, -77.49), (32.90, -96.90), (45.60, -121.18), (50.11, 8.68)];
-
-impl City {
-    /// The place, with the radius of a claim or of a geolocation.
-    pub fn place(&self, radius_km: u32) -> PlaceUnchecked {
-        PlaceUnchecked { latitude_degrees: self.latitude, longitude_degrees: self.longitude, radius_km }
-    }
-}
 
 /// Great-circle distance, kilometres.
 pub fn distance_km(from: (f64, f64), to: (f64, f64)) -> f64 {

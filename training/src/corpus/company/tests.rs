@@ -175,3 +175,8 @@ fn a_truth_table_has_a_line_a_worker() {
     assert!(write_truth(&truth(&events), &mut out).is_ok());
     assert_eq!(String::from_utf8_lossy(&out).lines().count(), 23);
 }
+
+/// Which story each worker lives.
+fn truth(events: &[SimulatedEvent]) -> BTreeMap<String, Scenario> {
+    events.iter().map(|made| (made.event.worker_id.clone(), made.scenario)).collect()
+}
