@@ -6,7 +6,7 @@ use super::refusal::Refusal;
 use super::reply;
 use super::wire;
 use super::wire::standing_service_server::StandingService;
-use crate::event::{Violations, limits};
+use crate::event::{EventTime, Violations, limits};
 use crate::pipeline::Failure;
 use std::cmp::Reverse;
 use std::pin::Pin;
@@ -41,13 +41,15 @@ fn place(evidence_log_odds: f64, worker_id: &str) -> Place {
     (Reverse((evidence_log_odds * 1e6).round() as i64), worker_id.into())
 }
 
-fn page_token((Reverse(evidence), worker_id): &Place) -> String {
-    format!("{evidence}~{worker_id}")
+/// Where a page ended, and the instant of the listing: evidence fades by the second, so all pages are cut as of one.
+fn page_token(as_of: EventTime, (Reverse(evidence), worker_id): &Place) -> String {
+    format!("{}~{evidence}~{worker_id}", as_of.0)
 }
 
-fn parse_page_token(token: &str) -> Option<Place> {
-    let (evidence, worker_id) = token.split_once('~')?;
-    Some((Reverse(evidence.parse().ok()?), worker_id.into()))
+fn parse_page_token(token: &str) -> Option<(EventTime, Place)> {
+    let (as_of, place) = token.split_once('~')?;
+    let (evidence, worker_id) = place.split_once('~')?;
+    Some((EventTime(as_of.parse().ok()?), (Reverse(evidence.parse().ok()?), worker_id.into())))
 }
 
 #[tonic::async_trait]
@@ -75,16 +77,15 @@ impl StandingService for Standings {
         let wire::ListStandingsRequest { include_unflagged, page_size: asked, page_token: token } =
             request.into_inner();
         let after = if token.is_empty() { None } else { Some(parse_page_token(&token)) };
-        let after = match after {
+        let (as_of, after) = match after {
             Some(None) => {
                 let mut violations = Violations::default();
                 violations.add("page_token", "is not one this service gave: send `next_page_token` as it came");
                 return Err(Refusal::Invalid(violations).into());
             }
-            Some(place) => place,
-            None => None,
+            Some(Some((as_of, place))) => (as_of, Some(place)),
+            None => (self.doors.now(), None),
         };
-        let now = self.doors.now();
         let models = self.doors.pipeline.models();
         let Some(model) = models.get("") else {
             return Err(Refusal::ModelNotLoaded { model_id: String::new() }.into());
@@ -94,7 +95,7 @@ impl StandingService for Standings {
             .pipeline
             .store()
             .workers(caller.tenant, &mut |worker_id, record| {
-                let standing = record.standing.report(&model.standing, now.0);
+                let standing = record.standing.report(&model.standing, as_of.0);
                 let place = place(standing.evidence_log_odds, worker_id);
                 if (standing.flagged || include_unflagged) && after.as_ref().is_none_or(|after| place > *after) {
                     found.push((place, standing));
@@ -105,7 +106,8 @@ impl StandingService for Standings {
         let size = page_size(asked);
         let more = found.len() > size;
         found.truncate(size);
-        let next_page_token = found.last().filter(|_| more).map(|(place, _)| page_token(place)).unwrap_or_default();
+        let next_page_token = found.last().filter(|_| more).map(|(place, _)| page_token(as_of, place));
+        let next_page_token = next_page_token.unwrap_or_default();
         let standings = found.iter().map(|((_, worker_id), standing)| reply::standing(standing, worker_id)).collect();
         Ok(Response::new(wire::ListStandingsResponse { standings, next_page_token }))
     }
@@ -127,7 +129,7 @@ mod tests {
     #[test]
     fn a_page_token_comes_back_as_its_place() {
         let here = place(-1.25, "w~1");
-        assert_eq!(parse_page_token(&page_token(&here)), Some(here));
+        assert_eq!(parse_page_token(&page_token(EventTime(7), &here)), Some((EventTime(7), here)));
         assert_eq!(parse_page_token("nonsense"), None);
     }
 
