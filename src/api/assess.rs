@@ -260,9 +260,19 @@ pub fn require(field: &str, value: &str) -> Result<(), Refusal> {
     if violations.none() { Ok(()) } else { Err(Refusal::Invalid(violations)) }
 }
 
-/// A result line of `elsewhere score`.
-pub fn answer(event_id: String, outcome: Result<Assessed, Refusal>) -> wire::AssessmentResult {
-    result(event_id, outcome.map(|assessed| reply::verdict(&assessed.verdict, assessed.replayed)))
+/// A result line of `elsewhere score`, once its verdict is on disk.
+///
+/// # Errors
+/// When the store could not keep the verdict: it may not be shown.
+pub fn answer(event_id: String, outcome: Result<Assessed, Refusal>) -> Result<wire::AssessmentResult, String> {
+    let verdict = match outcome {
+        Ok(Assessed { verdict, replayed, durable }) => {
+            durable.wait().map_err(|error| error.to_string())?;
+            Ok(reply::verdict(&verdict, replayed))
+        }
+        Err(refusal) => Err(refusal),
+    };
+    Ok(result(event_id, verdict))
 }
 
 /// An instant of the system's clock.

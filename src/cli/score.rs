@@ -6,16 +6,16 @@ use super::summary::Summary;
 use crate::api::assess::{answer, update};
 use crate::api::json_line;
 use crate::api::refusal::Refusal;
-use crate::api::wire;
 use crate::event::{Rules, TablePolicy, limits};
 use crate::history::{Config, DurableStore, MemoryStore, TenantId};
-use crate::pipeline::{Pipeline, SharedStore, Submission};
+use crate::pipeline::{Assessed, Pipeline, SharedStore, Submission};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 /// Score events from files or standard input, one JSON request per line, one JSON result per line.
@@ -61,9 +61,6 @@ struct Tally {
     error_count: u64,
 }
 
-/// Lines between two looks at the clock for the progress line.
-const PROGRESS_EVERY: u64 = 256;
-
 /// Scores all input.
 ///
 /// # Errors
@@ -78,54 +75,180 @@ pub fn run(arguments: &ScoreArguments) -> Result<(), String> {
     let tenant = store.tenant("score").map_err(|error| error.to_string())?;
     let rules =
         Rules { now: None, secret_typing_allowed: arguments.allow_secret_typing, tables: TablePolicy::PerEvent };
-    let mut scorer = Scorer { pipeline: Pipeline::new(store, models), tenant, rules };
-    let mut output: Option<Box<dyn Write>> = match (&arguments.output, arguments.summary) {
+    let pipeline = Pipeline::new(store, models);
+    let output: Option<Box<dyn Write + Send>> = match (&arguments.output, arguments.summary) {
         (Some(path), _) => {
             let file = File::create(path).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
             Some(Box::new(BufWriter::with_capacity(1 << 18, file)))
         }
         (None, true) => None,
-        (None, false) => Some(Box::new(BufWriter::with_capacity(1 << 18, io::stdout().lock()))),
+        (None, false) => Some(Box::new(BufWriter::with_capacity(1 << 18, io::stdout()))),
     };
-    let mut summary = arguments.summary.then(Summary::default);
+    let printer = Printer { output, summary: arguments.summary.then(Summary::default), tally: Tally::default() };
     let started = started();
-    let progress = progress();
-    let mut lines = Lines::of(&arguments.files);
-    let mut tally = Tally::default();
-    let mut text = Vec::with_capacity(16 * 1024);
-    loop {
-        // Whoever feeds line by line and waits for answers gets them before we wait for more.
-        if let Some(output) = &mut output
-            && !lines.line_at_hand()
-        {
-            output.flush().map_err(unwritable)?;
-        }
-        let Some(line) = lines.next_line()? else { break };
-        let result = scorer.score(line)?;
-        let scored = matches!(result.outcome, Some(wire::assessment_result::Outcome::Verdict(_)));
-        *(if scored { &mut tally.verdict_count } else { &mut tally.error_count }) += 1;
-        if let Some(summary) = &mut summary {
-            summary.add(&result);
-        }
-        if let Some(output) = &mut output {
-            text.clear();
-            serde_json::to_writer(&mut text, &result).map_err(|error| format!("cannot print a result: {error}"))?;
-            text.push(b'\n');
-            output.write_all(&text).map_err(unwritable)?;
-        }
-        if (tally.verdict_count + tally.error_count) % PROGRESS_EVERY == 0 {
-            progress.set_position(tally.verdict_count + tally.error_count);
-        }
-    }
-    if let Some(output) = &mut output {
-        output.flush().map_err(unwritable)?;
-    }
-    progress.finish_and_clear();
-    if let Some(summary) = summary {
+    let lines = Lines::of(&arguments.files);
+    // Reading, scoring and printing run beside one another, in chunks and in order; scoring alone knows the store.
+    let (read, to_score) = sync_channel::<Vec<Asked>>(CHUNKS_AHEAD);
+    let (scored, to_print) = sync_channel::<Vec<Scored>>(CHUNKS_AHEAD);
+    let (was_read, was_scored, printer) = std::thread::scope(|scope| {
+        let reader = scope.spawn(move || read_all(lines, &rules, &read));
+        let printer = scope.spawn(move || printer.print_all(&to_print));
+        let was_scored = score_all(&pipeline, tenant, &to_score, &scored);
+        // Without these two ends, a stage that waits for the other side learns that the run is over.
+        drop((to_score, scored));
+        (joined(reader.join()), was_scored, joined(printer.join()))
+    });
+    let printer = printer?;
+    was_scored?;
+    was_read?;
+    if let Some(summary) = &printer.summary {
         summary.print(&mut io::stdout().lock()).map_err(unwritable)?;
     }
-    report(&tally, started.elapsed());
+    report(&printer.tally, started.elapsed());
     Ok(())
+}
+
+/// A stage's outcome; a panic in it is passed on as one.
+fn joined<T>(outcome: std::thread::Result<Result<T, String>>) -> Result<T, String> {
+    outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// A line read and checked: the event's name for the echo, and what to score or why it cannot be.
+type Asked = (String, Result<Submission, Refusal>);
+/// A line scored.
+type Scored = (String, Result<Assessed, Refusal>);
+
+/// Lines that go from stage to stage together: enough that handing over costs nothing beside scoring.
+const CHUNK_LINES: usize = 64;
+/// Chunks a stage may run ahead of the next.
+const CHUNKS_AHEAD: usize = 4;
+
+/// Reads and checks every line. Ends early, without error, when nobody scores any more.
+fn read_all(mut lines: Lines, rules: &Rules, read: &SyncSender<Vec<Asked>>) -> Result<(), String> {
+    let mut chunk = Vec::with_capacity(CHUNK_LINES);
+    loop {
+        let line = lines.next_line();
+        let ended = !matches!(line, Ok(Some(_)));
+        if let Ok(Some(line)) = line {
+            chunk.push(ask(line, rules));
+        } else if let Err(error) = line {
+            // What was read before is still answered.
+            let _ = read.send(chunk);
+            return Err(error);
+        }
+        // Whoever feeds line by line and waits for answers gets them before we wait for more.
+        let due = ended || chunk.len() == CHUNK_LINES || !lines.line_at_hand();
+        if due && read.send(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_LINES))).is_err() {
+            return Ok(());
+        }
+        if ended {
+            return Ok(());
+        }
+    }
+}
+
+/// One line to what is asked.
+fn ask(line: Line, rules: &Rules) -> Asked {
+    let text = match line {
+        Line::Text(text) => text,
+        Line::TooLong => {
+            let most = limits::LINE_BYTES_MAX;
+            return (String::new(), Err(Refusal::field("line", format!("has over {most} bytes: split the event"))));
+        }
+        Line::NotText => return (String::new(), Err(Refusal::field("line", "is not UTF-8: send JSON text"))),
+    };
+    let (event_id, checked) = json_line::parse(&text).check(rules);
+    let submission = checked.map_err(Refusal::Invalid).map(|checked| Submission {
+        event: checked.event,
+        content_hash: checked.content_hash,
+        update: update(checked.profile_update),
+        model_id: checked.model_id,
+    });
+    (event_id, submission)
+}
+
+/// Scores every line in order, each at its event's own time.
+///
+/// # Errors
+/// When the store cannot keep what was learned: going on would answer from a past that is not kept.
+fn score_all(
+    pipeline: &Pipeline,
+    tenant: TenantId,
+    asked: &Receiver<Vec<Asked>>,
+    scored: &SyncSender<Vec<Scored>>,
+) -> Result<(), String> {
+    while let Ok(chunk) = asked.recv() {
+        let mut results = Vec::with_capacity(chunk.len());
+        for (event_id, submission) in chunk {
+            let outcome = submission.and_then(|submission| {
+                let now = submission.event.samples.time;
+                pipeline.assess(tenant, &submission, now).map_err(Refusal::from)
+            });
+            if let Err(Refusal::StoreFailed { description }) = outcome {
+                return Err(description);
+            }
+            results.push((event_id, outcome));
+        }
+        if scored.send(results).is_err() {
+            // The printer has gone, and says why.
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// The last stage: results in their wire form, counted and written.
+struct Printer {
+    output: Option<Box<dyn Write + Send>>,
+    summary: Option<Summary>,
+    tally: Tally,
+}
+
+impl Printer {
+    /// Prints until scoring ends. Flushes whenever nothing more is ready.
+    fn print_all(mut self, scored: &Receiver<Vec<Scored>>) -> Result<Self, String> {
+        let progress = progress();
+        let mut text = Vec::with_capacity(16 * 1024);
+        loop {
+            let chunk = match scored.try_recv() {
+                Ok(chunk) => chunk,
+                Err(_) => {
+                    if let Some(output) = &mut self.output {
+                        output.flush().map_err(unwritable)?;
+                    }
+                    let Ok(chunk) = scored.recv() else { break };
+                    chunk
+                }
+            };
+            for (event_id, outcome) in chunk {
+                self.print(event_id, outcome, &mut text)?;
+            }
+            progress.set_position(self.tally.verdict_count + self.tally.error_count);
+        }
+        progress.finish_and_clear();
+        Ok(self)
+    }
+
+    fn print(
+        &mut self,
+        event_id: String,
+        outcome: Result<Assessed, Refusal>,
+        text: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        let count = if outcome.is_ok() { &mut self.tally.verdict_count } else { &mut self.tally.error_count };
+        *count += 1;
+        let result = answer(event_id, outcome)?;
+        if let Some(summary) = &mut self.summary {
+            summary.add(&result);
+        }
+        if let Some(output) = &mut self.output {
+            text.clear();
+            serde_json::to_writer(&mut *text, &result).map_err(|error| format!("cannot print a result: {error}"))?;
+            text.push(b'\n');
+            output.write_all(text).map_err(unwritable)?;
+        }
+        Ok(())
+    }
 }
 
 /// What the error says when the reader of the output has gone away.
@@ -163,49 +286,4 @@ fn progress() -> ProgressBar {
         bar.set_style(style);
     }
     bar
-}
-
-struct Scorer {
-    pipeline: Pipeline,
-    tenant: TenantId,
-    rules: Rules,
-}
-
-impl Scorer {
-    /// One line to its result.
-    ///
-    /// # Errors
-    /// When the store cannot keep what was learned: going on would answer from a past that is not kept.
-    fn score(&mut self, line: Line) -> Result<wire::AssessmentResult, String> {
-        let text = match line {
-            Line::Text(text) => text,
-            Line::TooLong => {
-                let most = limits::LINE_BYTES_MAX;
-                return Ok(answer(
-                    String::new(),
-                    Err(Refusal::field("line", format!("has over {most} bytes: split the event"))),
-                ));
-            }
-            Line::NotText => {
-                return Ok(answer(String::new(), Err(Refusal::field("line", "is not UTF-8: send JSON text"))));
-            }
-        };
-        let (event_id, checked) = json_line::parse(&text).check(&self.rules);
-        let checked = match checked {
-            Ok(checked) => checked,
-            Err(violations) => return Ok(answer(event_id, Err(Refusal::Invalid(violations)))),
-        };
-        let now = checked.event.samples.time;
-        let submission = Submission {
-            event: checked.event,
-            content_hash: checked.content_hash,
-            update: update(checked.profile_update),
-            model_id: checked.model_id,
-        };
-        let outcome = self.pipeline.assess(self.tenant, &submission, now).map_err(Refusal::from);
-        if let Err(Refusal::StoreFailed { description }) = &outcome {
-            return Err(description.clone());
-        }
-        Ok(answer(event_id, outcome))
-    }
 }
