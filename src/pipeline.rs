@@ -6,7 +6,7 @@
 use crate::event::{Event, EventTime, Samples};
 use crate::evidence::crowd::{self, LinkKind};
 use crate::evidence::feature::Features;
-use crate::evidence::{self, Compared, Observations, Teaching, network, remote_input};
+use crate::evidence::{self, Compared, Observations, Others, Teaching, network, remote_input};
 use crate::history::{Answer, Arrival, Durable, Store, StoreError, TenantId, TokenKind, Visit, WorkerRecord};
 use crate::model::{Model, StandingModel};
 use crate::risk::verdict::Findings;
@@ -221,8 +221,11 @@ fn judge(
     let parameters = &model.file.evidence;
     let seen = evidence::observe(samples);
     let neighbours = meet(&seen.crowd, visit);
+    let phrase = seen.typing.phrase.as_ref().and_then(|phrase| phrase.as_ref().ok());
+    let background = phrase.and_then(|phrase| visit.background(phrase.pool_key()));
+    let others = Others { neighbours: &neighbours, background: background.as_ref() };
     let Compared { features, coverage, utc_offsets } =
-        evidence::compare(&seen, samples, &visit.record().profiles, &neighbours, parameters);
+        evidence::compare(&seen, samples, &visit.record().profiles, &others, parameters);
     watch(&features);
     let weighed = model.additive.weigh(&features);
     let maturity = visit.record().maturity;

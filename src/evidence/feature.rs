@@ -89,6 +89,7 @@ features! {
     TypingPhraseLogOdds = "typing.phrase_log_odds",
     TypingPhraseDistance = "typing.phrase_distance_ratio",
     TypingPhraseEnrolledCount = "typing.phrase_enrolled_count",
+    TypingPhraseBackgroundCount = "typing.phrase_background_count",
     TypingTableLogOdds = "typing.table_log_odds",
     TypingTableEnrolledPresses = "typing.table_enrolled_press_count",
     TypingTableFeatureCount = "typing.table_feature_count",
@@ -197,7 +198,7 @@ findings! {
     TimezoneClock = "timezone.clock", Timezone, TimezoneClockLogOdds, [TimezoneOffsetClaimDifferenceMinutes, TimezoneOffsetZoneDifferenceMinutes];
     TimezoneRhythm = "timezone.rhythm", Timezone, TimezoneRhythmLogOdds, [TimezoneRhythmOffsetMinutes, TimezoneClaimOffsetProbability, TimezoneRhythmSessionCount];
     TimezoneNetwork = "timezone.network", Timezone, TimezoneNetworkLogOdds, [TimezoneOffsetNetworkDifferenceMinutes];
-    TypingPhrase = "typing.phrase", Typing, TypingPhraseLogOdds, [TypingPhraseDistance, TypingPhraseEnrolledCount, TypingPressIntervalMedianMicros, TypingDwellMedianMicros];
+    TypingPhrase = "typing.phrase", Typing, TypingPhraseLogOdds, [TypingPhraseDistance, TypingPhraseEnrolledCount, TypingPhraseBackgroundCount, TypingPressIntervalMedianMicros, TypingDwellMedianMicros];
     TypingTable = "typing.table", Typing, TypingTableLogOdds, [TypingTableFeatureCount, TypingTableEnrolledPresses];
     TypingSynthetic = "typing.synthetic", Typing, TypingSyntheticLogOdds, [TypingPressIntervalSpreadMicros, TypingDwellSpreadMicros, TypingRolloverRate];
     RemoteInputPointer = "remote_input.pointer", RemoteInput, RemoteInputPointerLogOdds, [RemoteInputPointerGapMedianMicros, RemoteInputPointerGapP05Micros, RemoteInputPointerGapP95Micros, RemoteInputPointerBurstRate, RemoteInputPointerStepP95, RemoteInputPointerMoveCount];

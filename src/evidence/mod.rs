@@ -135,10 +135,14 @@ impl Profiles {
         let always = teaching == Teaching::Always;
         let mut learned = false;
         self.timezone.learn(&seen.timezone, &parameters.timezone, seen.time);
-        if always || typing::accepts(&seen.typing, features, &self.typing, &parameters.typing) {
-            self.typing.learn(&seen.typing, &parameters.typing, seen.time);
-            learned = true;
-        }
+        let lesson = if always {
+            typing::Lesson::Full
+        } else {
+            typing::lesson(&seen.typing, features, &self.typing, &parameters.typing)
+        };
+        let log_odds = features.get(feature::FeatureId::TypingPhraseLogOdds).unwrap_or(0.0);
+        self.typing.learn(&seen.typing, &parameters.typing, seen.time, lesson, log_odds);
+        learned |= lesson != typing::Lesson::Nothing;
         if always || remote_input::accepts(&seen.remote_input, features, &self.remote_input, &parameters.remote_input) {
             self.remote_input.learn(&seen.remote_input, &parameters.remote_input, seen.time);
             learned = true;
@@ -164,12 +168,21 @@ pub struct Compared {
     pub utc_offsets: Vec<(i32, f64)>,
 }
 
+/// What other workers of the tenant have to do with a session.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Others<'a> {
+    /// Those seen with its tokens.
+    pub neighbours: &'a [crowd::Neighbour],
+    /// How they type its phrase, where any does.
+    pub background: Option<&'a typing::PhraseBackground>,
+}
+
 /// Compares a session with what is known of the worker. The one road to a feature, for serving and training alike.
 pub fn compare(
     seen: &Observations,
     samples: &Samples,
     known: &Profiles,
-    neighbours: &[crowd::Neighbour],
+    others: &Others<'_>,
     parameters: &Parameters,
 ) -> Compared {
     let claim = samples.claim.as_ref();
@@ -179,10 +192,10 @@ pub fn compare(
         timezone::compare_and_locate(&seen.timezone, &known.timezone, claim, &parameters.timezone, features);
     let coverage = [
         timezone,
-        typing::compare(&seen.typing, &known.typing, claim, &parameters.typing, features),
+        typing::compare(&seen.typing, &known.typing, claim, others.background, &parameters.typing, features),
         remote_input::compare(&seen.remote_input, &known.remote_input, claim, &parameters.remote_input, features),
         network::compare(&seen.network, &known.network, claim, &parameters.network, features),
-        crowd::compare(&seen.crowd, &known.crowd, claim, neighbours, &parameters.crowd, features),
+        crowd::compare(&seen.crowd, &known.crowd, claim, others.neighbours, &parameters.crowd, features),
         telemetry::compare(&seen.telemetry, &known.telemetry, seen.time, &parameters.telemetry, features),
     ];
     Compared { features: measured, coverage, utc_offsets }

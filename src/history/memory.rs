@@ -6,7 +6,9 @@
 use super::format;
 use super::journal::{Released, Shelf, Write};
 use super::neighbours::{Held, Neighbourhood, Neighbours, count_links};
+use super::pools::{Contribution, Pools};
 use super::replies::{Found, Replies, Reply};
+use super::store::given;
 use super::tombstones::{Secret, Tombstones};
 use super::{Answer, Arrival, Clock, Config, Durable, Expired, Forgotten, Kept, Record, SHARDS, Store, StoreError};
 use super::{TenantId, Visit, lock};
@@ -123,6 +125,7 @@ pub(super) struct Room<R, V> {
     hasher: RandomState,
     pub(super) replies: Arc<Replies<V>>,
     neighbours: Neighbours,
+    pools: Pools,
     pub(super) tombstones: Tombstones,
 }
 
@@ -134,6 +137,7 @@ impl<R, V> Room<R, V> {
             hasher: RandomState::new(),
             replies: Arc::new(Replies::new(config.reply_retention_micros, lasting)),
             neighbours: Neighbours::default(),
+            pools: Pools::default(),
             tombstones: Tombstones::default(),
         }
     }
@@ -152,6 +156,7 @@ impl<R, V> Room<R, V> {
             self.replies.advance(record.last_seen());
         }
         held.iter().for_each(|held| self.neighbours.link(&worker, held, true));
+        self.pools.replace(&Contribution::new(), &given(&record));
         let entry = Entry { worker: Arc::clone(&worker), record: Some(Box::new(record)), held, ledger: None };
         lock(self.shard(&worker)).insert(worker, entry);
     }
@@ -293,7 +298,8 @@ impl<R: Record, V: Kept> MemoryStore<R, V> {
             shard.retain(|worker, entry| {
                 if entry.record.as_deref().is_some_and(too_old) {
                     count += 1;
-                    entry.record = None;
+                    let gone = entry.record.take();
+                    gone.iter().for_each(|record| room.pools.replace(&given(&**record), &Contribution::new()));
                     for held in std::mem::take(&mut entry.held) {
                         room.neighbours.unlink(worker, held.kind, held.token);
                     }
@@ -378,12 +384,17 @@ impl<R: Record, V: Kept> Store<R, V> for MemoryStore<R, V> {
             scratch: None,
             held: &mut entry.held,
             neighbours: &room.neighbours,
+            pools: &room.pools,
+            given: Contribution::new(),
             erased_after,
             teaches: arrival.keep && erased_after.is_none_or(|erased| arrival.event_time > erased),
             changed: false,
         };
         let verdict = Arc::new(score(&mut visit));
         let changed = visit.changed;
+        if changed {
+            room.pools.replace(&visit.given, &given(visit.record));
+        }
         if !known && !changed {
             entry.record = None;
         }
@@ -480,6 +491,7 @@ impl<R: Record, V: Kept> Store<R, V> for MemoryStore<R, V> {
             for held in &entry.held {
                 room.neighbours.unlink(worker_id, held.kind, held.token);
             }
+            entry.record.iter().for_each(|record| room.pools.replace(&given(&**record), &Contribution::new()));
             let replies = entry.ledger.iter().flat_map(|ledger| ledger.all());
             let gone = replies.filter(|one| room.replies.remove(&one.event_id, one.clock)).count();
             forgotten.verdict_count = u32::try_from(gone).unwrap_or(u32::MAX);

@@ -4,8 +4,8 @@
 //! database with group commit ([`DurableStore`]). The record of a worker and the verdict are the caller's types; this
 //! room asks of them only that they can be written down ([`Kept`]) and when a worker was last seen ([`Record`]).
 //!
-//! May import `event` only. It reads no calendar: the service's clock arrives with each call, or is taken from the
-//! events ([`Clock`]). It never looks into a record, and tenants never meet: every map is a tenant's own.
+//! May import `event` and the profile types of `evidence`. It reads no calendar: the service's clock arrives with each call, or is taken from the
+//! events ([`Clock`]). It never looks into a record but for the phrases it gives out, and tenants never meet: every map is a tenant's own.
 //!
 //! Worked example: worker `w-1` sends event `e-1`. [`Store::assess`] locks the worker, finds no reply to `e-1`, lets
 //! the caller score with the worker's record in hand, keeps record and reply together and gives a [`Durable`], which
@@ -20,6 +20,7 @@ mod format;
 mod journal;
 pub mod memory;
 pub mod neighbours;
+mod pools;
 mod record;
 mod replies;
 pub mod store;
@@ -50,6 +51,11 @@ pub trait Kept: Serialize + DeserializeOwned + Send + Sync + 'static {
 pub trait Record: Kept + Clone + Default {
     /// The latest event the record knows of; workers are dropped when it is long past.
     fn last_seen(&self) -> EventTime;
+
+    /// What the worker gives to what is common to all who type the same phrase: its key and the worker's stored means.
+    fn phrases(&self) -> impl Iterator<Item = (u64, &[i16])> {
+        std::iter::empty()
+    }
 }
 
 /// Shards of each map. Far more than cores, so that two logins seldom meet; few enough to walk.

@@ -27,6 +27,10 @@ impl Record for WorkerRecord {
     fn last_seen(&self) -> EventTime {
         self.last_seen
     }
+
+    fn phrases(&self) -> impl Iterator<Item = (u64, &[i16])> {
+        self.profiles.typing.pooled()
+    }
 }
 
 impl Kept for Verdict {

@@ -2,9 +2,11 @@
 
 use super::neighbours::{Held, hold};
 use super::neighbours::{Neighbourhood, Neighbours, TokenKind};
+use super::pools::{Contribution, Pools};
 use super::{Durable, Kept, Record};
 use crate::event::{EventTime, Token, limits};
 use crate::evidence::crowd::ClaimSummary;
+use crate::evidence::typing::PhraseBackground;
 use std::fmt;
 use std::sync::Arc;
 
@@ -192,9 +194,17 @@ pub struct Visit<'a, R> {
     pub(super) scratch: Option<Box<R>>,
     pub(super) held: &'a mut Vec<Held>,
     pub(super) neighbours: &'a Neighbours,
+    pub(super) pools: &'a Pools,
+    /// What the worker gave to the pools before the record was first changed.
+    pub(super) given: Contribution,
     pub(super) erased_after: Option<EventTime>,
     pub(super) teaches: bool,
     pub(super) changed: bool,
+}
+
+/// What a record gives to the pools.
+pub(super) fn given<R: Record>(record: &R) -> Contribution {
+    record.phrases().map(|(key, means)| (key, means.into())).collect()
 }
 
 impl<R: Record> Visit<'_, R> {
@@ -206,6 +216,9 @@ impl<R: Record> Visit<'_, R> {
     /// The record, to be changed and kept. Where [`Visit::teaches`] is false, a copy that is thrown away.
     pub fn record_mut(&mut self) -> &mut R {
         if self.teaches {
+            if !self.changed {
+                self.given = given(self.record);
+            }
             self.changed = true;
             return self.record;
         }
@@ -232,13 +245,22 @@ impl<R: Record> Visit<'_, R> {
         self.neighbours.others(self.worker, self.held, tokens)
     }
 
+    /// How other workers of the tenant type the phrase of this key; absent when none does.
+    pub fn background(&self, key: u64) -> Option<PhraseBackground> {
+        let own = self.record().phrases().find(|(own, _)| *own == key);
+        self.pools.background(key, own.map(|(_, means)| means))
+    }
+
     /// Remembers that the worker was seen with these tokens under this claim. Does nothing unless the event teaches.
     pub fn hold(&mut self, tokens: &[(TokenKind, Token)], claim: Option<ClaimSummary>) {
         if self.teaches {
             for (kind, token) in tokens {
                 hold(self.held, self.neighbours, self.worker, (*kind, *token), claim, self.time);
             }
-            self.changed |= !tokens.is_empty();
+            if !self.changed && !tokens.is_empty() {
+                self.given = given(self.record);
+                self.changed = true;
+            }
         }
     }
 }

@@ -108,13 +108,14 @@ pub fn card(file: &ModelFile, evaluation: &Evaluation) -> String {
          | timezone: weekly templates | public commit histories (aggregates only) | facts |\n\
          | crowd, telemetry | priors by judgement, stated in the code | - |\n\
          | weights, standing, calibration, levels | simulated companies | ours |\n\n\
-         No coefficient was fitted on CMU, Aalto, or the replayed human behaviour of the captures. Choices were nevertheless made\n\
-         after looking at them: typing's learning gate (8 values and several variants tried; 0 nats, about 4.4 % FMR on CMU, where\n\
-         the contract says 1 %; at 1 % the online EER was .086), its learning clip and rate, the centre of intervals and the limits\n\
-         of machine-made typing with CMU and Aalto in view; the pointer simulator's priors with the captures in view; some 40 settings\n\
+         No coefficient, gate or threshold was fitted on CMU, Aalto, or the replayed human behaviour of the captures. Choices were\n\
+         nevertheless made after looking at them: the shape of typing's gate (full, partial and paired lessons; the shares are set by\n\
+         the contract's 1 %, the nats are fitted on BB-MAS), its learning clip and rate, the centre of intervals and the limits of\n\
+         machine-made typing with CMU and Aalto in view; the pointer simulator's priors with the captures in view; some 40 settings\n\
          of the rhythm on the folds that measure it. These figures are optimistic by that choice, and their intervals do not say so.\n\
-         The sustained cap of loop, gap and round trip was raised from 8 to 10 nats because the example's proxied operator was not\n\
-         flagged; at 8 the same test company had no false flag and flagged 10 of 25 proxied operators. It is no longer unseen by that.\n\n",
+         The caps of a standing were chosen while an earlier test company was looked at: of loop, gap and round trip at 8 nats it\n\
+         flagged 10 of 25 proxied operators and no honest worker, at 10 nats all 25 and one honest worker by its loop alone; so\n\
+         the loop has 8 and the path 10. The test company below is another, looked at once.\n\n",
         id = file.model_id,
         schema = file.feature_schema_version,
         feature_count = file.features.len(),

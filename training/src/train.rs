@@ -43,7 +43,8 @@ pub struct Trained {
 /// Companies have seeds of their own, so that people, sites and networks of one are not those of another.
 const FIT_COMPANY: u64 = 0x1000;
 const CALIBRATION_COMPANY: u64 = 0x2000;
-const TEST_COMPANY: u64 = 0x3000;
+// 0x3000 was looked at while the caps of a standing were chosen, and measures nothing any more.
+const TEST_COMPANY: u64 = 0x4000;
 
 /// Trains a model.
 ///

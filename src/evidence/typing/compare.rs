@@ -1,8 +1,9 @@
 //! Typing against a worker's past: findings, and the measurements behind them.
 
 use super::Parameters;
+use super::background::PhraseBackground;
+use super::gate::Lesson;
 use super::observe::{Centre, Observation, Unfit};
-use super::phrase::YOUNG_COUNT;
 use super::profile::Profile;
 use crate::event::Claim;
 use crate::evidence::feature::{Baseline, Coverage, CoverageStatus, FeatureId, Features};
@@ -17,11 +18,12 @@ const PRESS_INTERVAL_MICROS_RANGE: (f64, f64) = (100_000.0, 500_000.0);
 /// Compares typing with the worker's past.
 ///
 /// `typing.phrase` and `typing.table` say who types and need a past; `typing.synthetic` needs none. Declared assistive
-/// technology silences all three: its timing is not a hand's.
+/// technology silences all three: its timing is not a hand's. `background` is how others type this event's phrase.
 pub fn compare(
     observation: &Observation,
     profile: &Profile,
     claim: Option<&Claim>,
+    background: Option<&PhraseBackground>,
     parameters: &Parameters,
     features: &mut Features,
 ) -> Coverage {
@@ -37,7 +39,7 @@ pub fn compare(
     if let Some(score) = observation.machine.as_ref().and_then(|machine| parameters.synthetic.score(machine)) {
         features.set(FeatureId::TypingSyntheticLogOdds, score);
     }
-    let phrase = compare_phrase(observation, profile, parameters, features);
+    let phrase = compare_phrase(observation, profile, background, parameters, features);
     let table = compare_table(observation, profile, parameters, features);
     // The part that was heard best speaks for the family.
     let rank = |status: CoverageStatus| match status {
@@ -78,6 +80,7 @@ fn measure(observation: &Observation, features: &mut Features) {
 fn compare_phrase(
     observation: &Observation,
     profile: &Profile,
+    background: Option<&PhraseBackground>,
     parameters: &Parameters,
     features: &mut Features,
 ) -> CoverageStatus {
@@ -92,7 +95,7 @@ fn compare_phrase(
         let changed = profile.names_phrase(phrase.key);
         return if changed { CoverageStatus::Abstained } else { CoverageStatus::NoHistory };
     };
-    let Some(score) = known.score(phrase, &parameters.phrase) else { return CoverageStatus::NoHistory };
+    let Some(score) = known.score(phrase, &parameters.phrase, background) else { return CoverageStatus::NoHistory };
     features.set(FeatureId::TypingPhraseLogOdds, parameters.phrase.calibrated(&score));
     features.set_beside(
         FeatureId::TypingPhraseDistance,
@@ -102,6 +105,7 @@ fn compare_phrase(
         Baseline::Worker,
     );
     features.set(FeatureId::TypingPhraseEnrolledCount, f64::from(score.enrolled_count));
+    features.set(FeatureId::TypingPhraseBackgroundCount, f64::from(score.background_count));
     let (dwell, press_interval) = known.summary();
     for (seen, past, feature) in [
         (observation.dwell, dwell, FeatureId::TypingDwellMedianMicros),
@@ -132,35 +136,32 @@ fn compare_table(
     CoverageStatus::Used
 }
 
-/// Whether this family would itself accept the event, so that the profile may learn from it.
+/// How much this family would itself let the event teach the profile.
 ///
 /// The first logins are accepted with reserve: all but what is wildly different. A machine's typing teaches nothing.
-pub fn accepts(observation: &Observation, features: &Features, profile: &Profile, parameters: &Parameters) -> bool {
-    if features.get(FeatureId::TypingSyntheticLogOdds).is_some_and(|score| score > 0.0) {
-        return false;
+pub fn lesson(observation: &Observation, features: &Features, profile: &Profile, parameters: &Parameters) -> Lesson {
+    let machine = features.get(FeatureId::TypingSyntheticLogOdds).is_some_and(|score| score > 0.0);
+    let stranger = features.get(FeatureId::TypingTableLogOdds).is_some_and(|score| score > parameters.table.gate);
+    if machine || stranger {
+        return Lesson::Nothing;
     }
-    if let Some(score) = features.get(FeatureId::TypingPhraseLogOdds) {
-        let count = match &observation.phrase {
-            Some(Ok(phrase)) => profile.phrase(phrase).map_or(0, |known| known.count),
-            _ => 0,
-        };
-        let gate = if count < YOUNG_COUNT { parameters.phrase.gate_young } else { parameters.phrase.gate };
-        if score > gate {
-            return false;
-        }
-    }
-    features.get(FeatureId::TypingTableLogOdds).is_none_or(|score| score <= parameters.table.gate)
+    let (Some(score), Some(Ok(phrase))) = (features.get(FeatureId::TypingPhraseLogOdds), &observation.phrase) else {
+        return Lesson::Full;
+    };
+    let others = features.get(FeatureId::TypingPhraseBackgroundCount).map_or(0, |count| count as u32);
+    profile.phrase(phrase).map_or(Lesson::Full, |known| known.lesson(phrase, score, others, &parameters.phrase))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::event::TypingUnchecked;
+    use crate::evidence::typing::phrase::YOUNG_COUNT;
     use crate::evidence::typing::sample::{enrolled, observed, parameters, phrase, table};
 
     fn compared(observation: &Observation, profile: &Profile) -> (Features, CoverageStatus) {
         let mut features = Features::default();
-        let coverage = compare(observation, profile, None, &parameters(), &mut features);
+        let coverage = compare(observation, profile, None, None, &parameters(), &mut features);
         (features, coverage.status)
     }
 
@@ -169,7 +170,7 @@ mod tests {
     }
 
     fn accepted(observation: &Observation, profile: &Profile) -> bool {
-        accepts(observation, &compared(observation, profile).0, profile, &parameters())
+        lesson(observation, &compared(observation, profile).0, profile, &parameters()) == Lesson::Full
     }
 
     #[test]
@@ -231,7 +232,7 @@ mod tests {
         assert!(claim.is_some());
         let observation = observed(Some(phrase(11, 170, 0)), Some(table(170)));
         let mut features = Features::default();
-        let coverage = compare(&observation, &enrolled(11, 10), claim.as_ref(), &parameters(), &mut features);
+        let coverage = compare(&observation, &enrolled(11, 10), claim.as_ref(), None, &parameters(), &mut features);
         assert_eq!(coverage.status, CoverageStatus::Abstained);
         let scores = [FeatureId::TypingPhraseLogOdds, FeatureId::TypingTableLogOdds, FeatureId::TypingSyntheticLogOdds];
         assert!(scores.into_iter().all(|score| features.get(score).is_none()));
@@ -240,7 +241,7 @@ mod tests {
     #[test]
     fn a_workers_own_table_scores_below_zero_and_a_strangers_above() {
         let mut profile = Profile::default();
-        profile.learn(&observed(None, Some(table(130))), &parameters(), crate::event::EventTime(0));
+        profile.learn(&observed(None, Some(table(130))), &parameters(), crate::event::EventTime(0), Lesson::Full, 0.0);
         let score = |percent| compared(&observed(None, Some(table(percent))), &profile);
         let (own, status) = score(130);
         assert!(own.get(FeatureId::TypingTableLogOdds) < Some(0.0));
@@ -262,7 +263,7 @@ mod tests {
         let login = observed(Some(phrase(11, 100, 200)), None);
         let mut features = Features::default();
         features.set(FeatureId::TypingPhraseLogOdds, 0.2);
-        let accepted = |logins| accepts(&login, &features, &enrolled(11, logins), &parameters());
+        let accepted = |logins| lesson(&login, &features, &enrolled(11, logins), &parameters()) == Lesson::Full;
         assert!(accepted(u32::from(YOUNG_COUNT) - 1));
         assert!(!accepted(u32::from(YOUNG_COUNT)));
     }

@@ -7,7 +7,10 @@
 //! compared that is ln((96 + 20) / (84 + 20)) = .109. At a predicted spread of .09 this is 1.21 spreads. Such
 //! deviations enter one Student-t ratio per time; the sum over all times, by the root of their number, is calibrated.
 
+pub mod background;
 pub mod compare;
+pub mod gate;
+pub mod lineup;
 pub mod observe;
 pub mod phrase;
 pub mod profile;
@@ -16,7 +19,9 @@ mod sample;
 pub mod synthetic;
 pub mod table;
 
-pub use compare::{accepts, compare};
+pub use background::PhraseBackground;
+pub use compare::{compare, lesson};
+pub use gate::Lesson;
 pub use observe::{Observation, observe};
 pub use profile::Profile;
 

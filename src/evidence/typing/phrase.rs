@@ -3,19 +3,20 @@
 //! Position *j* of a phrase gives a dwell and, from the second press on, a press interval, both as ln(time + shift).
 //! What a stranger would type there is not known for this phrase. It is expected around the mean of all people for the
 //! key classes, drawn towards this worker's own mean: where the worker is slow the phrase is probably hard, and it is
-//! hard for strangers too.
+//! hard for strangers too. Where other workers of the tenant type the same phrase, their means sharpen what a
+//! stranger is expected to do ([`super::background`]).
+//!
+//! What a login may teach is gated ([`super::gate`]).
 
-use crate::event::{KeyClass, TypingSample};
+use super::background::{MEAN_ORIGIN, MEAN_STEP, NEVER_SEEN, PhraseBackground, background_share};
+use super::gate::{self, ClockGates, Gate, Lesson, PARTIAL_WEIGHT};
+use super::lineup::{DWELL_SHIFT_MICROS, PRESS_INTERVAL_SHIFT_MICROS, pool_key};
+pub use super::lineup::{
+    PHRASE_PRESSES_MAX, PHRASE_PRESSES_MIN, PRIOR_COUNT, PhraseObservation, PhraseTime, Prior, log_dwell,
+    log_press_interval, prior_index,
+};
 use serde::{Deserialize, Serialize};
 
-/// Fewest presses lined up by position: under them a login says next to nothing of a hand.
-pub const PHRASE_PRESSES_MIN: usize = 4;
-/// Most presses lined up; the rest of a longer phrase is left out. The budget per login and per worker is for 40.
-pub const PHRASE_PRESSES_MAX: usize = 48;
-/// Added to dwells before the logarithm, microseconds: half a short dwell, so that a clock's step under it is no event.
-const DWELL_SHIFT_MICROS: f64 = 20_000.0;
-/// Added to press intervals before the logarithm, microseconds: rolled-over keys differ by chance, not in proportion.
-const PRESS_INTERVAL_SHIFT_MICROS: f64 = 30_000.0;
 /// Degrees of freedom of a worker's own times: one slip in eleven presses must not refuse a login.
 const WORKER_FREEDOM: f64 = 4.0;
 /// Degrees of freedom of a stranger's times.
@@ -31,115 +32,20 @@ const VARIANCE_RATE: f64 = 0.05;
 /// Logins' worth of trust in the population's within-person variance.
 const VARIANCE_PRIOR_COUNT: f64 = 8.0;
 
-/// One login's phrase.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PhraseObservation {
-    /// Which phrase: the identifier folded by FNV-1a; never the identifier.
-    pub key: u64,
-    /// Presses of the whole phrase; another count is another phrase, or a correction.
-    pub press_count: u16,
-    /// Times at positions: all dwells, then all press intervals.
-    pub times: Vec<PhraseTime>,
-}
-
-/// One time of a phrase.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PhraseTime {
-    /// ln((time + shift) / 1 us); absent when the release was not seen.
-    pub log_time: Option<f64>,
-    /// Variance of `log_time` that the clock alone makes.
-    pub clock_variance: f64,
-    /// Which prior: see [`prior_index`].
-    pub prior: u8,
-}
-
-/// Number of priors: a dwell per class, then a press interval per pair of classes.
-pub const PRIOR_COUNT: usize = KeyClass::COUNT + KeyClass::COUNT * KeyClass::COUNT;
-
-/// Index of a dwell's prior (`first` absent) or a press interval's.
-pub fn prior_index(first: Option<KeyClass>, second: KeyClass) -> usize {
-    match first {
-        None => second as usize,
-        Some(first) => KeyClass::COUNT + first as usize * KeyClass::COUNT + second as usize,
-    }
-}
-
-/// The natural logarithm in which dwells are compared.
-pub fn log_dwell(micros: f64) -> f64 {
-    (micros + DWELL_SHIFT_MICROS).ln()
-}
-
-/// The natural logarithm in which press intervals are compared.
-pub fn log_press_interval(micros: f64) -> f64 {
-    (micros + PRESS_INTERVAL_SHIFT_MICROS).ln()
-}
-
-impl PhraseObservation {
-    /// Lines up a phrase; absent under [`PHRASE_PRESSES_MIN`] presses.
-    pub fn of(typing: &TypingSample) -> Option<Self> {
-        let presses = typing.press_interval_micros.len();
-        if presses < PHRASE_PRESSES_MIN {
-            return None;
-        }
-        let kept = presses.min(PHRASE_PRESSES_MAX);
-        let class = |index: usize| typing.key_classes.get(index).copied().unwrap_or(KeyClass::Withheld);
-        // A time is the difference of two stamps, each uniform within a step: variance 2 * step^2 / 12.
-        let step = f64::from(typing.timer_resolution_micros);
-        let stamp_variance = step * step / 6.0;
-        let time = |micros: u32, shift: f64, seen: bool, prior: usize| {
-            let shifted = f64::from(micros) + shift;
-            PhraseTime {
-                log_time: seen.then(|| shifted.ln()),
-                clock_variance: stamp_variance / (shifted * shifted),
-                prior: prior as u8,
-            }
-        };
-        let mut times = Vec::with_capacity(2 * kept - 1);
-        for index in 0..kept {
-            let dwell = typing.dwell_micros[index];
-            times.push(time(dwell, DWELL_SHIFT_MICROS, dwell > 0, prior_index(None, class(index))));
-        }
-        for index in 1..kept {
-            let interval = typing.press_interval_micros[index];
-            times.push(time(
-                interval,
-                PRESS_INTERVAL_SHIFT_MICROS,
-                true,
-                prior_index(Some(class(index - 1)), class(index)),
-            ));
-        }
-        Some(Self { key: fold(&typing.phrase_id), press_count: presses.min(usize::from(u16::MAX)) as u16, times })
-    }
-}
-
-/// FNV-1a, 64 bits: tells a worker's few phrases apart, and is not meant to resist anybody.
-fn fold(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
-}
-
-/// What all people are like at a position of given classes, in ln(time + shift).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Prior {
-    /// Mean over people and keys.
-    pub centre: f64,
-    /// Share of a worker's deviation from `centre` that a stranger shares, \[0, 1\]: the phrase's own difficulty.
-    pub carry: f64,
-    /// Standard deviation of a stranger's time around the carried centre.
-    pub background_spread: f64,
-    /// Standard deviation of one person's times at one position of a practised phrase.
-    pub within_spread: f64,
-}
-
 /// Fitted numbers of phrases.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PhraseParameters {
     /// By [`prior_index`].
     pub priors: Vec<Prior>,
-    /// Weights of [`PhraseScore::inputs`] in the calibrated log-likelihood ratio; the last is the intercept.
+    /// Weights of [`PhraseScore::inputs`] in the calibrated log-likelihood ratio where nobody else types the phrase;
+    /// the last is the intercept.
     pub calibration: Vec<f64>,
-    /// Log-likelihood ratio above which a settled profile learns nothing from a login.
-    pub gate: f64,
-    /// The same while fewer than [`YOUNG_COUNT`] logins were learned: refuses only what is wildly different.
+    /// The same where very many do; in between the two are mixed by [`background_share`].
+    pub shared_calibration: Vec<f64>,
+    /// What a settled profile learns, by clock, finest first.
+    pub gates: Vec<ClockGates>,
+    /// Log-likelihood ratio above which nothing is learned while fewer than [`YOUNG_COUNT`] logins were: refuses only
+    /// what is wildly different.
     pub gate_young: f64,
 }
 
@@ -157,6 +63,8 @@ pub struct PhraseProfile {
     pub count: u16,
     /// Day of the last login learned, since 1970.
     pub day: u32,
+    /// Log-likelihood ratio of the login before, in steps of [`DOUBT_STEP`], when it was not fully learned.
+    doubt: Option<i16>,
     /// Recent mean per time in steps of [`MEAN_STEP`] from [`MEAN_ORIGIN`]; [`NEVER_SEEN`] where none was seen.
     means: Vec<i16>,
     /// Recent standard deviation of ln time, in steps of [`SPREAD_STEP`].
@@ -168,15 +76,13 @@ const SLIP_COUNT_MIN: u16 = 5;
 /// Days after which an unused phrase gives way to one of the same name and another length.
 const SLIP_DAYS_MAX: u32 = 14;
 
-/// Step of a stored mean, in ln: a thousandth of the time.
-const MEAN_STEP: f64 = 1.0 / 1024.0;
-/// Origin of stored means: ln of 100 ms, about which times lie, so that most take two bytes.
-const MEAN_ORIGIN: f64 = 11.512_925_464_970_229;
 /// Step of a stored spread, in ln: fine enough that the slow rate of learning is not lost in rounding, and two bytes
 /// hold every spread under 1.
 const SPREAD_STEP: f64 = 1.0 / 16_384.0;
-/// Marks a time never seen.
-const NEVER_SEEN: i16 = i16::MIN;
+/// Step of a stored doubt, nats.
+const DOUBT_STEP: f64 = 1.0 / 256.0;
+/// Logins learned before a profile speaks for the background of its phrase: one or two say little of a hand.
+const POOLED_COUNT_MIN: u16 = 3;
 
 fn stored_mean(mean: f64) -> i16 {
     ((mean - MEAN_ORIGIN) / MEAN_STEP).round().clamp(-32_000.0, 32_000.0) as i16
@@ -197,6 +103,8 @@ pub struct PhraseScore {
     pub time_count: u32,
     /// Logins behind the profile.
     pub enrolled_count: u32,
+    /// Other workers behind the background.
+    pub background_count: u32,
 }
 
 impl PhraseScore {
@@ -222,6 +130,7 @@ impl PhraseProfile {
             press_count: observation.press_count,
             count: 0,
             day: 0,
+            doubt: None,
             means: vec![NEVER_SEEN; length],
             spreads: vec![0; length],
         }
@@ -287,13 +196,43 @@ impl PhraseProfile {
 
     /// Learns one login.
     pub fn learn(&mut self, observation: &PhraseObservation, parameters: &PhraseParameters, day: u32) {
+        self.learn_weighted(observation, parameters, day, 1.0);
+        self.count = self.count.saturating_add(u16::from(self.lines_up(observation)));
+        self.doubt = None;
+    }
+
+    /// Learns as much of a login of log-likelihood ratio `log_odds` as its lesson allows.
+    pub fn learn_lesson(
+        &mut self,
+        observation: &PhraseObservation,
+        parameters: &PhraseParameters,
+        day: u32,
+        lesson: Lesson,
+        log_odds: f64,
+    ) {
+        if lesson == Lesson::Full {
+            return self.learn(observation, parameters, day);
+        }
+        if lesson == Lesson::Partial {
+            self.learn_weighted(observation, parameters, day, PARTIAL_WEIGHT);
+        }
+        self.doubt = Some((log_odds / DOUBT_STEP).round().clamp(-32_000.0, 32_000.0) as i16);
+    }
+
+    fn learn_weighted(
+        &mut self,
+        observation: &PhraseObservation,
+        parameters: &PhraseParameters,
+        day: u32,
+        weight: f64,
+    ) {
         if !self.lines_up(observation) {
             return;
         }
         let count = f64::from(self.count);
-        let mean_rate = MEAN_RATE.max(1.0 / (count + 1.0));
+        let mean_rate = weight * MEAN_RATE.max(1.0 / (count + 1.0));
         // The first login sets the mean and says nothing of the variance.
-        let variance_rate = VARIANCE_RATE.max(1.0 / count.max(1.0));
+        let variance_rate = weight * VARIANCE_RATE.max(1.0 / count.max(1.0));
         for (index, time) in observation.times.iter().enumerate() {
             let Some(log_time) = time.log_time else { continue };
             let prior = &parameters.priors[usize::from(time.prior)];
@@ -309,15 +248,42 @@ impl PhraseProfile {
             self.means[index] = stored_mean(mean + mean_rate * deviation);
             self.spreads[index] = stored_spread(own + variance_rate * (deviation * deviation - own));
         }
-        self.count = self.count.saturating_add(1);
         self.day = self.day.max(day);
     }
 
-    /// Compares a login with what was learned; absent when nothing was, or nothing lines up.
-    pub fn score(&self, observation: &PhraseObservation, parameters: &PhraseParameters) -> Option<PhraseScore> {
+    /// How much a login of log-likelihood ratio `log_odds` may teach, with `background_count` other workers behind
+    /// its background.
+    pub fn lesson(
+        &self,
+        observation: &PhraseObservation,
+        log_odds: f64,
+        background_count: u32,
+        parameters: &PhraseParameters,
+    ) -> Lesson {
+        if self.count < YOUNG_COUNT {
+            return if log_odds > parameters.gate_young { Lesson::Nothing } else { Lesson::Full };
+        }
+        let gate = Gate::at(&parameters.gates, observation.timer_resolution_micros, background_count);
+        gate.lesson(log_odds, self.doubt.map(|doubt| f64::from(doubt) * DOUBT_STEP))
+    }
+
+    /// The means that speak for the background of the phrase, once enough is known of the hand; and its key.
+    pub fn pooled(&self) -> Option<(u64, &[i16])> {
+        (self.count >= POOLED_COUNT_MIN).then(|| (pool_key(self.key, self.press_count), self.means.as_slice()))
+    }
+
+    /// Compares a login with what was learned, and with how others type the phrase where that is known; absent when
+    /// nothing was learned, or nothing lines up.
+    pub fn score(
+        &self,
+        observation: &PhraseObservation,
+        parameters: &PhraseParameters,
+        background: Option<&PhraseBackground>,
+    ) -> Option<PhraseScore> {
         if self.count == 0 || !self.lines_up(observation) {
             return None;
         }
+        let background = background.filter(|background| background.times.len() == observation.times.len());
         let enrolled = f64::from(self.count).min(1.0 / MEAN_RATE);
         let (mut log_ratio, mut distance, mut time_count) = (0.0, 0.0, 0u32);
         let (mut widths, mut worker_tails, mut stranger_tails) = (1.0, 1.0, 1.0);
@@ -327,8 +293,14 @@ impl PhraseProfile {
             let variance = self.variance(index, prior, time.clock_variance);
             let predicted = variance * (1.0 + 1.0 / enrolled);
             let own = (log_time - mean) / predicted.sqrt();
-            let stranger_mean = prior.centre + prior.carry * (mean - prior.centre);
-            let stranger_variance = prior.background_spread * prior.background_spread + time.clock_variance;
+            let mut stranger_mean = prior.centre + prior.carry * (mean - prior.centre);
+            let mut stranger_variance = prior.background_spread * prior.background_spread;
+            if let Some(background) = background {
+                let within = prior.within_spread * prior.within_spread;
+                (stranger_mean, stranger_variance) =
+                    background.times[index].sharpen(stranger_mean, stranger_variance, within);
+            }
+            stranger_variance += time.clock_variance;
             let strange_square = (log_time - stranger_mean) * (log_time - stranger_mean) / stranger_variance;
             // Sums of logarithms are taken as logarithms of products: a login may have 95 times, and 8 us.
             let worker_tail = 1.0 + own * own / WORKER_FREEDOM;
@@ -350,6 +322,7 @@ impl PhraseProfile {
             distance: distance / f64::from(time_count),
             time_count,
             enrolled_count: u32::from(self.count),
+            background_count: background.map_or(0, |background| background.worker_count),
         })
     }
 }
@@ -372,12 +345,16 @@ impl PhraseParameters {
         if self.priors.len() != PRIOR_COUNT {
             return Err(format!("typing.phrase.priors has {} entries: {PRIOR_COUNT} are expected", self.priors.len()));
         }
-        if self.calibration.len() != PhraseScore::INPUT_COUNT + 1 {
-            return Err(format!("typing.phrase.calibration has {} entries", self.calibration.len()));
+        for calibration in [&self.calibration, &self.shared_calibration] {
+            if calibration.len() != PhraseScore::INPUT_COUNT + 1 || !calibration.iter().all(|weight| weight.is_finite())
+            {
+                let length = calibration.len();
+                return Err(format!("a calibration of typing.phrase with {length} entries is not finite or too short"));
+            }
         }
-        let numbers = self.calibration.iter().chain([&self.gate, &self.gate_young]);
-        if !numbers.into_iter().all(|number| number.is_finite()) {
-            return Err("typing.phrase.calibration or a gate is not finite".into());
+        gate::check(&self.gates)?;
+        if !self.gate_young.is_finite() {
+            return Err("typing.phrase.gate_young is not finite".into());
         }
         for (index, prior) in self.priors.iter().enumerate() {
             let spreads = [prior.background_spread, prior.within_spread];
@@ -394,8 +371,12 @@ impl PhraseParameters {
     /// The calibrated log-likelihood ratio, nats: positive = not this worker.
     pub fn calibrated(&self, score: &PhraseScore) -> f64 {
         let inputs = score.inputs();
-        let weighted: f64 = inputs.iter().zip(&self.calibration).map(|(input, weight)| input * weight).sum();
-        weighted + self.calibration.get(PhraseScore::INPUT_COUNT).copied().unwrap_or(0.0)
+        let by = |weights: &[f64]| {
+            let weighted: f64 = inputs.iter().zip(weights).map(|(input, weight)| input * weight).sum();
+            weighted + weights.get(PhraseScore::INPUT_COUNT).copied().unwrap_or(0.0)
+        };
+        let share = background_share(score.background_count);
+        (1.0 - share) * by(&self.calibration) + share * by(&self.shared_calibration)
     }
 }
 
@@ -408,7 +389,12 @@ mod tests {
         PhraseParameters {
             priors: vec![prior; PRIOR_COUNT],
             calibration: vec![1.0, 0.0, 0.0, 0.0, 0.0],
-            gate: 0.0,
+            shared_calibration: vec![1.0, 0.0, 0.0, 0.0, 0.0],
+            gates: vec![ClockGates {
+                timer_resolution_micros: 16_000,
+                alone: Gate { full: -1.5, partial: -0.5, pair: -1.0 },
+                shared: Gate { full: -2.5, partial: -0.5, pair: -2.0 },
+            }],
             gate_young: 1.0,
         }
     }
@@ -421,7 +407,7 @@ mod tests {
                 prior: 1,
             })
             .collect();
-        PhraseObservation { key: 1, press_count: 11, times }
+        PhraseObservation { key: 1, press_count: 11, timer_resolution_micros: 1_000, times }
     }
 
     fn learned(count: usize) -> PhraseProfile {
@@ -434,7 +420,7 @@ mod tests {
     fn the_same_hand_scores_below_another() {
         for count in [3, 5, 10, 200] {
             let score = |offset: f64| {
-                learned(count).score(&login(offset), &parameters()).map(|score| parameters().calibrated(&score))
+                learned(count).score(&login(offset), &parameters(), None).map(|score| parameters().calibrated(&score))
             };
             assert!(score(0.02) < Some(0.0), "{count} logins");
             assert!(score(0.8) > Some(0.0), "{count} logins");
@@ -443,16 +429,16 @@ mod tests {
 
     #[test]
     fn one_login_says_less_than_ten() {
-        let score = |count| learned(count).score(&login(0.0), &parameters()).map_or(0.0, |score| score.log_ratio);
+        let score = |count| learned(count).score(&login(0.0), &parameters(), None).map_or(0.0, |score| score.log_ratio);
         assert!(score(1) < score(10));
-        assert!(learned(0).score(&login(0.0), &parameters()).is_none());
+        assert!(learned(0).score(&login(0.0), &parameters(), None).is_none());
     }
 
     #[test]
     fn another_number_of_presses_is_missing_not_different() {
         let mut other = login(0.0);
         other.press_count = 12;
-        assert!(learned(10).score(&other, &parameters()).is_none());
+        assert!(learned(10).score(&other, &parameters(), None).is_none());
     }
 
     #[test]
@@ -473,5 +459,54 @@ mod tests {
         let expected = 4.0 * 2f64.ln() - 20.0 * 3f64.ln() + 36.0 * 5f64.ln();
         let found = ratio_of_products(2f64.powi(8), 3f64.powi(8), 5f64.powi(8));
         assert!((found - expected).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_settled_profile_doubts_what_a_young_one_accepts() {
+        let lesson =
+            |logins: u16, log_odds| learned(usize::from(logins)).lesson(&login(0.0), log_odds, 0, &parameters());
+        assert_eq!([0.9, 1.1].map(|log_odds| lesson(YOUNG_COUNT - 1, log_odds)), [Lesson::Full, Lesson::Nothing]);
+        assert_eq!([-1.6, 0.9].map(|log_odds| lesson(YOUNG_COUNT, log_odds)), [Lesson::Full, Lesson::Nothing]);
+    }
+
+    #[test]
+    fn a_doubt_is_remembered_until_a_login_is_fully_learned() {
+        let mut profile = learned(20);
+        let lesson = |profile: &PhraseProfile| profile.lesson(&login(0.0), -1.2, 0, &parameters());
+        assert_eq!(lesson(&profile), Lesson::Partial);
+        profile.learn_lesson(&login(0.1), &parameters(), 0, Lesson::Partial, -1.0);
+        assert_eq!(lesson(&profile), Lesson::Full);
+        profile.learn(&login(0.1), &parameters(), 0);
+        assert_eq!(lesson(&profile), Lesson::Partial);
+    }
+
+    #[test]
+    fn a_partial_lesson_moves_the_mean_by_a_tenth_and_none_not_at_all() {
+        let moved = |lesson| {
+            let mut profile = learned(100);
+            let before = profile.means[0];
+            profile.learn_lesson(&login(0.5), &parameters(), 0, lesson, 0.0);
+            profile.means[0] - before
+        };
+        let (full, partial) = (moved(Lesson::Full), moved(Lesson::Partial));
+        assert!((i32::from(full) - 10 * i32::from(partial)).abs() <= 10 && partial > 0, "{full} {partial}");
+        assert_eq!(moved(Lesson::Nothing), 0);
+    }
+
+    #[test]
+    fn others_who_type_alike_make_a_match_worth_less() {
+        let own = learned(20);
+        let ratio = |offset: f64| {
+            let mut pool = crate::evidence::typing::background::PhrasePool::default();
+            for other in 0..8 {
+                let mut profile = PhraseProfile::new(&login(0.0));
+                let hand = offset + 0.02 * f64::from(other);
+                (0..5).for_each(|_| profile.learn(&login(hand), &parameters(), 0));
+                profile.pooled().into_iter().for_each(|(_, means)| pool.add(means));
+            }
+            let background = pool.background(None);
+            own.score(&login(0.0), &parameters(), background.as_ref()).map_or(0.0, |score| score.log_ratio)
+        };
+        assert!(ratio(0.0) < ratio(0.8), "{} {}", ratio(0.0), ratio(0.8));
     }
 }

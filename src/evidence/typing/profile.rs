@@ -1,6 +1,7 @@
 //! What is kept of a worker's typing: a few phrases and one place among typists.
 
 use super::Parameters;
+use super::gate::Lesson;
 use super::observe::Observation;
 use super::phrase::PhraseProfile;
 use super::table::TableProfile;
@@ -30,18 +31,31 @@ impl Profile {
         self.phrases.iter().any(|phrase| phrase.key == key)
     }
 
+    /// What speaks for the background of each phrase: its key among those of the tenant, and stored means.
+    pub fn pooled(&self) -> impl Iterator<Item = (u64, &[i16])> {
+        self.phrases.iter().filter_map(PhraseProfile::pooled)
+    }
+
     /// What tables taught.
     pub fn table(&self) -> Option<&TableProfile> {
         self.table.as_ref()
     }
 
-    /// Learns one session. Of a known name another number of presses is a slip, unless the name is hardly known yet.
-    pub fn learn(&mut self, observation: &Observation, parameters: &Parameters, time: EventTime) {
+    /// Learns as much of one session as its lesson allows, `log_odds` being what its phrase scored. Of a known name
+    /// another number of presses is a slip, unless the name is hardly known yet.
+    pub fn learn(
+        &mut self,
+        observation: &Observation,
+        parameters: &Parameters,
+        time: EventTime,
+        lesson: Lesson,
+        log_odds: f64,
+    ) {
         let day = time.day_number().clamp(0, i64::from(u32::MAX)) as u32;
         if let Some(Ok(phrase)) = &observation.phrase {
             if let Some(known) = self.phrases.iter_mut().find(|known| known.lines_up(phrase)) {
-                known.learn(phrase, &parameters.phrase, day);
-            } else {
+                known.learn_lesson(phrase, &parameters.phrase, day, lesson, log_odds);
+            } else if lesson == Lesson::Full {
                 let slip = self.phrases.iter().any(|known| known.key == phrase.key && known.outlives_slip(day));
                 if !slip {
                     self.phrases.retain(|known| known.key != phrase.key);
@@ -52,7 +66,7 @@ impl Profile {
                 }
             }
         }
-        if let Some(table) = &observation.table {
+        if let (Some(table), Lesson::Full) = (&observation.table, lesson) {
             self.table.get_or_insert_default().learn(table, &parameters.table);
         }
     }
@@ -124,7 +138,7 @@ mod tests {
 
     fn distance(profile: &Profile, observation: &Observation) -> Option<f64> {
         let Some(Ok(phrase)) = &observation.phrase else { return None };
-        profile.phrase(phrase)?.score(phrase, &parameters().phrase).map(|score| score.distance)
+        profile.phrase(phrase)?.score(phrase, &parameters().phrase, None).map(|score| score.distance)
     }
 
     #[test]
@@ -133,7 +147,7 @@ mod tests {
         let before = dwell_median(&profile);
         let slower = observed(Some(phrase(11, 120, 11)), None);
         let far = distance(&profile, &slower);
-        (10..30).for_each(|day| profile.learn(&slower, &parameters(), EventTime(day * DAY_MICROS)));
+        (10..30).for_each(|day| profile.learn(&slower, &parameters(), EventTime(day * DAY_MICROS), Lesson::Full, 0.0));
         assert!(dwell_median(&profile) > before * 1.1);
         assert!(distance(&profile, &slower) < far);
     }
@@ -143,7 +157,7 @@ mod tests {
         let changed = observed(Some(phrase(12, 100, 0)), None);
         let lines_up_after = |logins, day| {
             let mut profile = enrolled(11, logins);
-            profile.learn(&changed, &parameters(), EventTime(day * DAY_MICROS));
+            profile.learn(&changed, &parameters(), EventTime(day * DAY_MICROS), Lesson::Full, 0.0);
             distance(&profile, &changed).is_some()
         };
         assert!(!lines_up_after(10, 10));
@@ -155,11 +169,11 @@ mod tests {
     fn the_two_phrases_last_used_are_kept_within_their_presses() {
         let mut profile = Profile::default();
         for (day, name) in (0..).zip(["first", "second", "third"]) {
-            profile.learn(&named(name, 11), &parameters(), EventTime(day * DAY_MICROS));
+            profile.learn(&named(name, 11), &parameters(), EventTime(day * DAY_MICROS), Lesson::Full, 0.0);
         }
         assert_eq!(profile.phrases.len(), PHRASES_MAX);
         assert!(distance(&profile, &named("first", 11)).is_none());
-        profile.learn(&named("long", 40), &parameters(), EventTime(3 * DAY_MICROS));
+        profile.learn(&named("long", 40), &parameters(), EventTime(3 * DAY_MICROS), Lesson::Full, 0.0);
         assert_eq!(profile.phrases.len(), 1, "40 presses and 11 are more than {PHRASE_PRESSES_KEPT_MAX}");
         assert!(distance(&profile, &named("long", 40)).is_some());
     }
@@ -168,7 +182,7 @@ mod tests {
     fn merging_keeps_the_better_known_of_one_phrase_and_adds_the_other() {
         let (mut few, many) = (enrolled(11, 3), enrolled(11, 20));
         let mut other = Profile::default();
-        other.learn(&named("other", 11), &parameters(), EventTime(0));
+        other.learn(&named("other", 11), &parameters(), EventTime(0), Lesson::Full, 0.0);
         few.merge(&many);
         assert_eq!(few, many);
         few.merge(&enrolled(11, 3));
@@ -181,7 +195,7 @@ mod tests {
     fn merging_adds_up_the_presses_of_tables() {
         let learned = |percent| {
             let mut profile = Profile::default();
-            profile.learn(&observed(None, Some(table(percent))), &parameters(), EventTime(0));
+            profile.learn(&observed(None, Some(table(percent))), &parameters(), EventTime(0), Lesson::Full, 0.0);
             profile
         };
         let mut merged = learned(100);
@@ -195,7 +209,7 @@ mod tests {
     #[test]
     fn a_phrase_and_a_table_are_summed_up_by_counts_and_medians() {
         let mut profile = enrolled(11, 10);
-        profile.learn(&observed(None, Some(table(100))), &parameters(), EventTime(0));
+        profile.learn(&observed(None, Some(table(100))), &parameters(), EventTime(0), Lesson::Full, 0.0);
         let names: Vec<(&str, f64)> = profile.summaries().iter().map(|summary| (summary.0, summary.1)).collect();
         let expected = [
             ("typing.phrase_dwell_micros", 10.0),

@@ -1,6 +1,7 @@
 //! Typing samples and parameters for the tests of this family.
 #![cfg(test)]
 
+use super::gate::{ClockGates, Gate, Lesson};
 use super::phrase::{PRIOR_COUNT, PhraseParameters, Prior};
 use super::synthetic::SyntheticParameters;
 use super::table::{TableCell, TableParameters};
@@ -29,7 +30,12 @@ pub fn parameters() -> Parameters {
         phrase: PhraseParameters {
             priors: (0..PRIOR_COUNT).map(prior).collect(),
             calibration: vec![1.3, 0.2, 0.1, -0.9, -0.4],
-            gate: 0.0,
+            shared_calibration: vec![1.7, 0.1, -1.5, -0.6, -0.3],
+            gates: vec![ClockGates {
+                timer_resolution_micros: 16_000,
+                alone: Gate { full: -1.5, partial: -0.3, pair: -0.9 },
+                shared: Gate { full: -2.9, partial: -0.7, pair: -1.8 },
+            }],
             gate_young: 0.25,
         },
         table: TableParameters {
@@ -97,7 +103,7 @@ pub fn enrolled(presses: u32, logins: u32) -> Profile {
     let mut profile = Profile::default();
     for day in 0..logins {
         let login = observed(Some(phrase(presses, 100, day)), None);
-        profile.learn(&login, &parameters(), EventTime(i64::from(day) * DAY_MICROS));
+        profile.learn(&login, &parameters(), EventTime(i64::from(day) * DAY_MICROS), Lesson::Full, 0.0);
     }
     profile
 }

@@ -47,7 +47,7 @@ pub fn typing_of(stretch: &Stretch, set: KeystrokeSet, phrase_id: &str) -> Typin
 
 /// The same columns as a clock of another granularity would have stamped them: press and release stamps are floored.
 /// A dwell within one step becomes 0, which the wire takes for a release not seen.
-fn with_clock(typing: &TypingUnchecked, resolution_micros: u32) -> TypingUnchecked {
+pub fn with_clock(typing: &TypingUnchecked, resolution_micros: u32) -> TypingUnchecked {
     let step = u64::from(resolution_micros.max(1));
     // Starting in the middle of a step spreads the stamps over it, as unrelated clocks do.
     let mut now = step / 2;
@@ -57,10 +57,12 @@ fn with_clock(typing: &TypingUnchecked, resolution_micros: u32) -> TypingUncheck
     for index in 0..typing.press_interval_micros.len() {
         now += u64::from(typing.press_interval_micros[index]);
         let stamp = now / step * step;
-        coarse.press_interval_micros[index] = stamp_before.map_or(0, |before: u64| (stamp - before) as u32);
+        let interval = stamp_before.map_or(0, |before: u64| (stamp - before) as u32);
+        coarse.press_interval_micros[index] = interval.min(limits::PRESS_INTERVAL_MICROS_MAX);
         stamp_before = Some(stamp);
         let dwell = u64::from(typing.dwell_micros[index]);
-        coarse.dwell_micros[index] = if dwell == 0 { 0 } else { ((now + dwell) / step * step - stamp) as u32 };
+        let held = ((now + dwell) / step * step - stamp) as u32;
+        coarse.dwell_micros[index] = if dwell == 0 { 0 } else { held.min(limits::DWELL_MICROS_MAX) };
     }
     coarse
 }
@@ -247,6 +249,15 @@ pub fn enrolled_requests(
         }
     }
     requests
+}
+
+/// Gives every worker's phrase a name of its own, as login names are.
+pub fn set_own_phrases(requests: &mut [Request]) {
+    for request in requests {
+        if let Some(typing) = request.event.typing.as_mut() {
+            typing.phrase_id.clone_from(&request.event.worker_id);
+        }
+    }
 }
 
 /// Stamps the typing of every request as a clock of another granularity would have.

@@ -4,6 +4,7 @@
 //! each fold is scored with a model, and a calibration, of the others. The shipped model has seen everybody, so its
 //! figures on the same people are reported apart as `_seen`, and have no floor.
 
+use super::typing_gate;
 use crate::convert::keystroke as convert;
 use crate::corpus::keystroke::{self as corpus, KeystrokeSet, Typist};
 use crate::fit;
@@ -146,8 +147,9 @@ fn three(figures: &mut Vec<Figure>, say: &Say, people: &[Sides], seed: u64, loss
     figures.extend(of("cllr_loss", loss_floor, loss));
 }
 
-/// Login from which practised strangers try.
+/// Login from which practised strangers try, and every how many logins when the gate is measured.
 const ONLINE_FROM: usize = 60;
+const STRANGER_STEP: usize = 7;
 /// Logins that everybody enrols with where a figure does not say otherwise.
 const ENROL: usize = 10;
 /// Logins of one CMU sitting.
@@ -171,6 +173,8 @@ pub fn evaluate(data: &Path, new_scorer: &mut NewScorer<'_>, seed: u64) -> Resul
     let mut figures = Vec::new();
     let cmu = corpus::read(data, KeystrokeSet::Cmu)?;
     let threshold = online(&mut figures, &cmu, new_scorer, seed)?;
+    alone(&mut figures, &cmu, new_scorer, seed)?;
+    gate(&mut figures, &cmu, data, seed)?;
     enrolments(&mut figures, &cmu, new_scorer, seed)?;
     clocks(&mut figures, &cmu, new_scorer, seed)?;
     takeover(&mut figures, &cmu, new_scorer, threshold, seed)?;
@@ -216,6 +220,40 @@ fn online(figures: &mut Vec<Figure>, cmu: &[Typist], new_scorer: &mut NewScorer<
     let say = Say { name: "typing.cmu_online_five.user_eer", ..say };
     figures.extend(figure(&say, &five, seed, |chosen| user_eer(&five, chosen)));
     Ok(threshold)
+}
+
+/// The main protocol where nobody else types the phrase: there is no background but the priors.
+fn alone(figures: &mut Vec<Figure>, cmu: &[Typist], new_scorer: &mut NewScorer<'_>, seed: u64) -> Result<(), String> {
+    let mut requests = convert::online_requests(cmu, KeystrokeSet::Cmu, ENROL, ONLINE_FROM);
+    convert::set_own_phrases(&mut requests);
+    let people = sides(&run(new_scorer().as_mut(), requests, Finding::TypingPhrase)?, 1);
+    let description = format!("{}; every worker's phrase has a name of its own", online_description(ENROL));
+    let say = Say { name: "typing.cmu_online_alone", description: &description, ..CMU };
+    three(figures, &say, &people, seed, Some(CLLR_LOSS_FLOOR));
+    Ok(())
+}
+
+/// What the gate lets through in the main protocol: 1 % of what strangers type is the contract.
+fn gate(figures: &mut Vec<Figure>, cmu: &[Typist], data: &Path, seed: u64) -> Result<(), String> {
+    let parameters = fit::typing::fit_phrase(data, seed)?;
+    for (together, name) in [(true, "typing.cmu_gate"), (false, "typing.cmu_gate_alone")] {
+        let weights = typing_gate::weights(cmu, KeystrokeSet::Cmu, &parameters, ONLINE_FROM, STRANGER_STEP, together)?;
+        let people: Vec<Sides> =
+            weights.into_iter().map(|weights| Sides { mated: weights.own, non_mated: weights.strange }).collect();
+        let company = if together { "all type one phrase" } else { "nobody else types the phrase" };
+        for (ending, description, own) in [
+            ("stranger_weight", "mean weight of a practised stranger's login in a worker's profile, of 1", false),
+            ("own_weight", "mean weight of a worker's own login", true),
+        ] {
+            let (name, description) = (format!("{name}.{ending}"), format!("{description}; {company}"));
+            let say = Say { name: &name, description: &description, higher_is_better: own, ..CMU };
+            figures.extend(figure(&say, &people, seed, |chosen| {
+                let (mated, non_mated) = pooled(&people, chosen);
+                metrics::mean(if own { &mated } else { &non_mated })
+            }));
+        }
+    }
+    Ok(())
 }
 
 fn online_description(enrol: usize) -> String {

@@ -5,5 +5,6 @@ pub mod network;
 pub mod remote_input;
 pub mod timezone;
 pub mod typing;
+mod typing_gate;
 mod typing_table;
 pub mod world;

@@ -1,13 +1,14 @@
 //! Fits the typing family on data whose licence lets the result ship: Villani, BB-MAS, keypad and MEU.
 
+use super::typing_gate::{Company, Trial, fit_gates, trials};
 use crate::convert::keystroke as convert;
 use crate::corpus::keystroke::{self as corpus, KeystrokeSet, Stretch, Typist};
 use elsewhere::event::{EventUnchecked, KeyClass, Rules, Samples, TablePolicy, Violations};
 use elsewhere::evidence::typing::Parameters;
 use elsewhere::evidence::typing::observe::observe;
 use elsewhere::evidence::typing::phrase::{
-    PRIOR_COUNT, PhraseObservation, PhraseParameters, PhraseProfile, PhraseScore, Prior, YOUNG_COUNT, log_dwell,
-    log_press_interval, prior_index,
+    PRIOR_COUNT, PhraseObservation, PhraseParameters, PhraseScore, Prior, YOUNG_COUNT, log_dwell, log_press_interval,
+    prior_index,
 };
 use elsewhere::evidence::typing::synthetic::SyntheticParameters;
 use elsewhere::evidence::typing::table::TableParameters;
@@ -16,7 +17,7 @@ use linfa_logistic::LogisticRegression;
 use ndarray::{Array1, Array2};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// People who type one phrase again and again: per person, logins in order.
@@ -39,22 +40,35 @@ pub(crate) fn samples(event: EventUnchecked) -> Result<Samples, String> {
     }
 }
 
-fn phrase_observation(stretch: &Stretch, set: KeystrokeSet) -> Result<Option<PhraseObservation>, String> {
+fn phrase_observation(
+    stretch: &Stretch,
+    set: KeystrokeSet,
+    clock_micros: Option<u32>,
+) -> Result<Option<PhraseObservation>, String> {
     let mut event = convert::bare_event("w", "e".into(), 0);
-    event.typing = Some(convert::typing_of(stretch, set, "phrase"));
+    let typing = convert::typing_of(stretch, set, "phrase");
+    event.typing = Some(match clock_micros {
+        Some(clock_micros) => convert::with_clock(&typing, clock_micros),
+        None => typing,
+    });
     Ok(observe(&samples(event)?).phrase.and_then(Result::ok))
 }
 
 fn real_phrase(data: &Path, set: KeystrokeSet) -> Result<PhraseCorpus, String> {
-    let mut people = Vec::new();
-    for typist in corpus::read(data, set)? {
-        let mut logins = Vec::new();
-        for stretch in &typist.stretches {
-            logins.extend(phrase_observation(stretch, set)?);
-        }
-        people.push(logins);
-    }
+    let people = corpus::read(data, set)?.iter().map(|typist| real_phrase_of(typist, set)).collect::<Result<_, _>>()?;
     Ok(PhraseCorpus { name: format!("{set:?}"), people, practised: true })
+}
+
+/// The logins of one typist of a set whose stretches are one phrase each.
+///
+/// # Errors
+/// A converted login that does not pass the check.
+pub(crate) fn real_phrase_of(typist: &Typist, set: KeystrokeSet) -> Result<Vec<PhraseObservation>, String> {
+    let mut logins = Vec::new();
+    for stretch in &typist.stretches {
+        logins.extend(phrase_observation(stretch, set, None)?);
+    }
+    Ok(logins)
 }
 
 /// Longest interval inside an occurrence taken for a pseudo-phrase, microseconds: longer is thinking, not typing.
@@ -74,6 +88,7 @@ fn pseudo_phrases(
     set: KeystrokeSet,
     seed: u64,
     phrases_per_length: usize,
+    clock_micros: Option<u32>,
 ) -> Result<Vec<PhraseCorpus>, String> {
     let typists = corpus::read(data, set)?;
     let occurrences: Vec<BTreeMap<[u32; GRAM_KEYS], Vec<Stretch>>> = typists.iter().map(grams).collect();
@@ -97,7 +112,7 @@ fn pseudo_phrases(
                 (0..presses.div_ceil(GRAM_KEYS)).map(|_| grams[random.gen_range(0..grams.len())]).collect();
             let mut people = Vec::new();
             for person in &occurrences {
-                let logins = pseudo_logins(person, &chosen, presses, set)?;
+                let logins = pseudo_logins(person, &chosen, presses, set, clock_micros)?;
                 if logins.len() >= OCCURRENCES_MIN / 2 {
                     people.push(logins);
                 }
@@ -139,6 +154,7 @@ fn pseudo_logins(
     chosen: &[[u32; GRAM_KEYS]],
     presses: usize,
     set: KeystrokeSet,
+    clock_micros: Option<u32>,
 ) -> Result<Vec<PhraseObservation>, String> {
     let mut used: BTreeMap<[u32; GRAM_KEYS], usize> = BTreeMap::new();
     let mut logins = Vec::new();
@@ -153,7 +169,7 @@ fn pseudo_logins(
             login.classes.extend(&part.classes);
         }
         login = convert::cut(&login, 0, presses);
-        logins.extend(phrase_observation(&login, set)?);
+        logins.extend(phrase_observation(&login, set, clock_micros)?);
     }
     Ok(logins)
 }
@@ -382,38 +398,6 @@ fn prior(centre: f64, kind: &Kind, unknown: f64) -> Prior {
     }
 }
 
-/// A comparison with its truth.
-pub(crate) struct Trial {
-    pub score: PhraseScore,
-    pub non_mated: bool,
-}
-
-/// Replays a phrase as it is lived: every login is scored, then learned; every few logins others try with the same
-/// number of logins behind them.
-pub(crate) fn trials(phrase: &PhraseCorpus, parameters: &PhraseParameters) -> Vec<Trial> {
-    let mut trials = Vec::new();
-    for (person, logins) in phrase.people.iter().enumerate() {
-        let Some(first) = logins.first() else { continue };
-        let mut profile = PhraseProfile::new(first);
-        for (index, login) in logins.iter().enumerate() {
-            if let Some(score) = profile.score(login, parameters) {
-                trials.push(Trial { score, non_mated: false });
-                for step in 1..=2 {
-                    let other = (person + step * (1 + index % 7)) % phrase.people.len();
-                    if other != person
-                        && let Some(login) = phrase.people[other].get(index.min(phrase.people[other].len() - 1))
-                        && let Some(score) = profile.score(login, parameters)
-                    {
-                        trials.push(Trial { score, non_mated: true });
-                    }
-                }
-            }
-            profile.learn(login, parameters, index as u32);
-        }
-    }
-    trials
-}
-
 /// Trials per corpus and truth that enter the calibration, so that no corpus drowns another.
 const CALIBRATION_TRIALS: usize = 4_000;
 
@@ -443,28 +427,52 @@ pub(crate) fn logistic(rows: &[Vec<f64>], truths: &[bool], alpha: f64) -> Result
     Ok(weights)
 }
 
-/// Log-likelihood ratio above which a settled profile learns nothing.
-///
-/// A fitted 1 % FMR threshold of other phrases starves honest people: their profiles fall behind their practice and
-/// refuse them ever more. This one is set by hand with CMU in view, where it lies at 4.4 % FMR; it is not the
-/// contract's 1 %.
-const GATE: f64 = 0.0;
-
 /// Fits the phrase part.
 pub(crate) fn fit_phrase(data: &Path, seed: u64) -> Result<PhraseParameters, String> {
     let corpora = phrase_corpora(data, seed)?;
     let mut typists = corpus::read(data, KeystrokeSet::VillaniFree)?;
     typists.extend(corpus::read(data, KeystrokeSet::Bbmas)?);
     typists.extend(corpus::read(data, KeystrokeSet::Keypad)?);
+    let weights = vec![0.0; PhraseScore::INPUT_COUNT + 1];
     let mut parameters = PhraseParameters {
         priors: priors(&corpora, &typists),
-        calibration: vec![0.0; PhraseScore::INPUT_COUNT + 1],
-        gate: 0.0,
+        calibration: weights.clone(),
+        shared_calibration: weights,
+        gates: Vec::new(),
         gate_young: 0.0,
     };
-    let mut all: BTreeMap<String, Vec<Trial>> = BTreeMap::new();
-    for phrase in &corpora {
-        all.entry(phrase.name.clone()).or_default().extend(trials(phrase, &parameters));
+    let (alone, calibration) = calibrate(&corpora, &parameters, Company::Alone)?;
+    let (_, shared_calibration) = calibrate(&corpora, &parameters, Company::Together)?;
+    parameters.calibration = calibration;
+    parameters.shared_calibration = shared_calibration;
+    parameters.gates = fit_gates(data, seed, &parameters)?;
+    let practised: BTreeSet<&str> =
+        corpora.iter().filter(|phrase| phrase.practised).map(|phrase| phrase.name.as_str()).collect();
+    let mut young: Vec<f64> = alone
+        .iter()
+        .filter(|(name, _)| practised.contains(name.as_str()))
+        .flat_map(|(_, trials)| trials)
+        .filter(|trial| !trial.non_mated && trial.score.enrolled_count < u32::from(YOUNG_COUNT))
+        .map(|trial| parameters.calibrated(&trial.score))
+        .collect();
+    young.sort_unstable_by(f64::total_cmp);
+    // The gate of a young profile lets 99 of 100 honest logins pass.
+    parameters.gate_young = elsewhere::evidence::quantile::quantile_of_sorted(&young, 0.99).max(0.0);
+    Ok(parameters)
+}
+
+/// Trials by the name of their corpus.
+type Trials = BTreeMap<String, Vec<Trial>>;
+
+/// Replays all phrases, people alone or together, and calibrates what they score.
+fn calibrate(
+    corpora: &[PhraseCorpus],
+    parameters: &PhraseParameters,
+    company: Company,
+) -> Result<(Trials, Vec<f64>), String> {
+    let mut all = Trials::new();
+    for phrase in corpora {
+        all.entry(phrase.name.clone()).or_default().extend(trials(phrase, parameters, company));
     }
     let (mut rows, mut truths) = (Vec::new(), Vec::new());
     for trials in all.values() {
@@ -477,28 +485,21 @@ pub(crate) fn fit_phrase(data: &Path, seed: u64) -> Result<PhraseParameters, Str
             }
         }
     }
-    parameters.calibration = logistic(&rows, &truths, 1.0)?;
-    let mut young: Vec<f64> = corpora
-        .iter()
-        .filter(|phrase| phrase.practised)
-        .filter_map(|phrase| all.get(&phrase.name))
-        .flatten()
-        .filter(|trial| !trial.non_mated && trial.score.enrolled_count < u32::from(YOUNG_COUNT))
-        .map(|trial| parameters.calibrated(&trial.score))
-        .collect();
-    young.sort_unstable_by(f64::total_cmp);
-    // The gate of a settled profile is set by hand: see GATE. The young one lets 99 of 100 honest logins pass.
-    parameters.gate = GATE;
-    parameters.gate_young = elsewhere::evidence::quantile::quantile_of_sorted(&young, 0.99).max(GATE);
-    Ok(parameters)
+    let weights = logistic(&rows, &truths, 1.0)?;
+    Ok((all, weights))
 }
 
 /// All phrases that may be fitted on.
 pub(crate) fn phrase_corpora(data: &Path, seed: u64) -> Result<Vec<PhraseCorpus>, String> {
     let mut corpora = vec![real_phrase(data, KeystrokeSet::Meu)?, real_phrase(data, KeystrokeSet::Keypad)?];
-    corpora.extend(pseudo_phrases(data, KeystrokeSet::VillaniFree, seed, 3)?);
-    corpora.extend(pseudo_phrases(data, KeystrokeSet::Bbmas, seed.wrapping_add(1), 3)?);
+    corpora.extend(pseudo_phrases(data, KeystrokeSet::VillaniFree, seed, 3, None)?);
+    corpora.extend(keyboard_phrases(data, seed, None)?);
     Ok(corpora)
+}
+
+/// Phrases of the set of physical keyboards with the most people, on another clock if one is named.
+pub(crate) fn keyboard_phrases(data: &Path, seed: u64, clock_micros: Option<u32>) -> Result<Vec<PhraseCorpus>, String> {
+    pseudo_phrases(data, KeystrokeSet::Bbmas, seed.wrapping_add(1), 3, clock_micros)
 }
 
 /// Presses of the stretches on which marks of a machine are counted.

@@ -59,7 +59,9 @@ fn role(finding: Finding) -> Role {
     };
     match finding {
         // Physics: may flag alone once sustained over three days.
-        Finding::RemoteInputLoop | Finding::NetworkRoundTrip | Finding::NetworkGap => role(-1.5, 5.0, 5.0, 10.0, false),
+        // A loop through a person is slower for more reasons than distance, so it alone stays under the threshold longer.
+        Finding::RemoteInputLoop => role(-1.5, 5.0, 5.0, 8.0, false),
+        Finding::NetworkRoundTrip | Finding::NetworkGap => role(-1.5, 5.0, 5.0, 10.0, false),
         Finding::RemoteInputPointer | Finding::RemoteInputKey => role(-1.5, 4.5, 5.0, 5.0, false),
         Finding::TypingPhrase | Finding::TypingTable => role(-2.5, 5.0, 4.5, 4.5, false),
         Finding::CrowdSite | Finding::CrowdAuthenticator | Finding::CrowdRelay => role(0.0, 4.0, 4.5, 4.5, true),
