@@ -2,7 +2,7 @@
 //!
 //! A file (TOML), then the environment (`ELSEWHERE_…`), then flags; the later wins. Every default has its reason here.
 
-use crate::event::TablePolicy;
+use crate::event::{TablePolicy, limits};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,8 @@ pub struct ConfigUnchecked {
     pub worker_retention_days: u32,
     /// Seconds that calls in flight get to finish after SIGTERM.
     pub drain_seconds: u64,
+    /// Minutes a nonce is valid: as long as a login page may stay open.
+    pub nonce_minutes: u32,
     /// Whether the single tenant's cadence tables are taken.
     pub cadence_tables: bool,
     /// Whether the single tenant's timing of secrets is taken.
@@ -74,6 +76,7 @@ impl Default for ConfigUnchecked {
             verdict_retention_days: 30,
             worker_retention_days: 400,
             drain_seconds: 20,
+            nonce_minutes: limits::NONCE_MINUTES,
             cadence_tables: false,
             secret_typing: false,
             false_flag_budget: None,
@@ -117,6 +120,8 @@ pub struct Config {
     pub worker_retention_micros: i64,
     /// How long calls in flight get after SIGTERM.
     pub drain: Duration,
+    /// How long a nonce is valid, microseconds.
+    pub nonce_micros: i64,
     /// How the single tenant's tables are handled.
     pub tables: TablePolicy,
     /// Whether the single tenant's timing of secrets is taken.
@@ -214,6 +219,12 @@ impl ConfigUnchecked {
         if !(1..=3_650).contains(&self.worker_retention_days) {
             return Err("`worker_retention_days` must be 1 to 3650".into());
         }
+        if !(1..=limits::NONCE_MINUTES_MAX).contains(&self.nonce_minutes) {
+            return Err(format!(
+                "`nonce_minutes` must be 1 to {}: a nonce is for one login",
+                limits::NONCE_MINUTES_MAX
+            ));
+        }
         if let Some(budget) = self.false_flag_budget
             && !(1e-6..=0.1).contains(&budget)
         {
@@ -230,6 +241,7 @@ impl ConfigUnchecked {
             verdict_retention_micros: i64::from(self.verdict_retention_days) * MICROS_PER_DAY,
             worker_retention_micros: i64::from(self.worker_retention_days) * MICROS_PER_DAY,
             drain: Duration::from_secs(self.drain_seconds),
+            nonce_micros: i64::from(self.nonce_minutes) * 60_000_000,
             tables: if self.cadence_tables { TablePolicy::OptedIn } else { TablePolicy::Refused },
             secret_typing_allowed: self.secret_typing,
             false_flag_budget: self.false_flag_budget,

@@ -3,14 +3,20 @@
 //! Serving, `elsewhere score` and training call [`Pipeline::assess_watched`], and it alone calls
 //! [`crate::evidence::compare`]; there is no other road to a feature.
 
+pub mod afterwards;
+pub mod linkage;
+
+pub use afterwards::Implicated;
+
 use crate::event::{Event, EventTime, Samples};
 use crate::evidence::crowd::{self, LinkKind};
 use crate::evidence::feature::Features;
 use crate::evidence::{self, Compared, Observations, Others, Teaching, network, remote_input};
-use crate::history::{Answer, Arrival, Durable, Store, StoreError, TenantId, TokenKind, Visit, WorkerRecord};
+use crate::history::{Answer, Arrival, Durable, NonceFault, Store, StoreError, TenantId};
+use crate::history::{TokenKind, Visit, WorkerRecord};
 use crate::model::{Model, StandingModel};
 use crate::risk::verdict::Findings;
-use crate::risk::{Maturity, Verdict, Whereabouts, WorkerStanding};
+use crate::risk::{Maturity, StandingLevel, Verdict, Whereabouts, WorkerStanding};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 
@@ -63,6 +69,11 @@ pub enum Failure {
         event_id: String,
         /// When it was first used.
         first_assess_time: EventTime,
+    },
+    /// The event's nonce is not good: the samples cannot be trusted to be this login's.
+    NonceRefused {
+        /// Why.
+        fault: NonceFault,
     },
     /// The store cannot keep or read.
     Store(StoreError),
@@ -123,12 +134,13 @@ pub type SharedStore = Arc<dyn Store<WorkerRecord, Verdict>>;
 pub struct Pipeline {
     store: SharedStore,
     models: ArcSwap<Models>,
+    serving: Option<afterwards::Serving>,
 }
 
 impl Pipeline {
     /// Joins a store and models.
     pub fn new(store: SharedStore, models: Models) -> Self {
-        Self { store, models: ArcSwap::from_pointee(models) }
+        Self { store, models: ArcSwap::from_pointee(models), serving: None }
     }
 
     /// The store, for reading and erasing.
@@ -180,15 +192,29 @@ impl Pipeline {
             content_hash: *content_hash,
             now,
             keep: *update != Update::Never,
+            session_id: &event.session_id,
+            nonce: self.nonce_of(tenant, event, now)?,
         };
         let teaching = if *update == Update::Always { Teaching::Always } else { Teaching::IfTrusted };
-        let mut score = |visit: &mut Visit<'_, WorkerRecord>| judge(event, model, teaching, now, visit, watch);
+        let mut implicated = None;
+        let mut score = |visit: &mut Visit<'_, WorkerRecord>| {
+            let verdict = judge(event, model, teaching, now, visit, watch, &mut implicated);
+            // Where nobody serves, nobody is waiting to hear of it.
+            implicated = implicated.take().filter(|_| self.serving.is_some());
+            verdict
+        };
         match self.store.assess(tenant, &arrival, &mut score)? {
-            Answer::First { verdict, durable } => Ok(Assessed { verdict, replayed: false, durable }),
+            Answer::First { verdict, durable } => {
+                if let (Some(workers), Some(serving)) = (implicated, &self.serving) {
+                    serving.tell(tenant, event, workers);
+                }
+                Ok(Assessed { verdict, replayed: false, durable })
+            }
             Answer::Repeated { verdict, durable } => Ok(Assessed { verdict, replayed: true, durable }),
             Answer::Different { assess_time } => {
                 Err(Failure::EventIdReused { event_id: event.event_id.clone(), first_assess_time: assess_time })
             }
+            Answer::NonceRefused { fault } => Err(Failure::NonceRefused { fault }),
         }
     }
 
@@ -216,6 +242,7 @@ fn judge(
     now: EventTime,
     visit: &mut Visit<'_, WorkerRecord>,
     watch: &mut dyn FnMut(&Features),
+    implicated: &mut Option<Vec<Arc<str>>>,
 ) -> Verdict {
     let samples = &event.samples;
     let parameters = &model.file.evidence;
@@ -230,7 +257,10 @@ fn judge(
     let weighed = model.additive.weigh(&features);
     let maturity = visit.record().maturity;
     if visit.teaches() {
-        learn(&seen, samples, &features, model, teaching, visit);
+        let new_token = learn(&seen, samples, &features, model, teaching, visit);
+        if new_token && !neighbours.is_empty() {
+            *implicated = Some(afterwards::met(&seen.crowd, visit));
+        }
     }
     let record = visit.record();
     let profile = &record.profiles.remote_input;
@@ -256,6 +286,7 @@ fn judge(
     Verdict::new(findings, model)
 }
 
+/// Learns from the session. Returns whether the worker was seen with a token for the first time.
 fn learn(
     seen: &Observations,
     samples: &Samples,
@@ -263,15 +294,21 @@ fn learn(
     model: &Model,
     teaching: Teaching,
     visit: &mut Visit<'_, WorkerRecord>,
-) {
+) -> bool {
     let tokens: Vec<_> = seen.crowd.tokens.iter().map(|(kind, token)| (TokenKind(*kind as u8), *token)).collect();
-    visit.hold(&tokens, seen.crowd.claim);
+    let new_token = visit.hold(&tokens, seen.crowd.claim);
+    let before = visit.record().standing.level();
     let record = visit.record_mut();
     if record.profiles.learn(seen, features, &model.file.evidence, teaching) {
         record.maturity = grown(record.maturity, samples);
     }
     record.standing.add(features, &model.standing, samples.time.0);
     record.last_seen = record.last_seen.max(samples.time);
+    let level = record.standing.level();
+    if level != before {
+        visit.tell(level != StandingLevel::Low);
+    }
+    new_token
 }
 
 fn grown(maturity: Maturity, samples: &Samples) -> Maturity {

@@ -1,11 +1,18 @@
 //! Old readers and new writers: every released model still loads, and what cannot be read is refused by name.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+use elsewhere::event::{EventTime, Feedback, Label, LabelSource, Subject};
 use elsewhere::evidence::feature::FEATURE_SCHEMA_VERSION;
+use elsewhere::history::{Config, DurableStore, KeptFeedback, Recorded, WorkerRecord};
 use elsewhere::model::artefact::hex;
 use elsewhere::model::{ArtefactError, Model};
+use elsewhere::pipeline::{Models, Pipeline, SharedStore};
+use elsewhere::risk::{ReasonCode, Verdict};
+use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 fn models() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("models")
@@ -86,4 +93,84 @@ fn a_missing_file_is_named() {
         Err(ArtefactError::Unreadable { path, .. }) => assert!(path.ends_with("card.md")),
         other => panic!("{other:?}"),
     }
+}
+
+/// Lays out the data directory of an older release: one line per file with its name, its length and its bytes in
+/// hexadecimal, without the zeros at the end.
+fn old_store(name: &str) -> tempfile::TempDir {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/old").join(name);
+    let mut text = String::new();
+    let file = std::fs::File::open(path).expect("an old store");
+    GzDecoder::new(file).read_to_string(&mut text).expect("text");
+    let directory = tempfile::tempdir().expect("a directory");
+    for line in text.lines() {
+        let mut words = line.split(' ');
+        let (name, length) = (words.next().expect("a name"), words.next().expect("a length"));
+        let digits = words.next().unwrap_or_default();
+        let byte = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).expect("digits");
+        let bytes: Vec<u8> = (0..digits.len()).step_by(2).map(byte).collect();
+        let path = directory.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+        std::fs::write(&path, bytes).expect("written");
+        let file = std::fs::OpenOptions::new().write(true).open(&path).expect("a file");
+        file.set_len(length.parse().expect("a length")).expect("its length");
+    }
+    directory
+}
+
+/// `elsewhere score tests/golden/two_workers_behind_kvms_in_one_home_are_flagged.ndjson --data-dir`, by the program of
+/// before there were feedback, watchers, nonces and clusters.
+#[test]
+fn a_store_from_before_feedback_and_watchers_opens_and_takes_both() {
+    let directory = old_store("store-1.txt.gz");
+    let open = || -> SharedStore {
+        let store = DurableStore::<WorkerRecord, Verdict>::open(directory.path(), Config::of_events());
+        Arc::new(store.expect("an old store"))
+    };
+    let now = EventTime(1_772_800_000_000_000);
+    {
+        let store = open();
+        let tenant = store.tenant("score").expect("the tenant");
+        let record = store.record(tenant, "worker-a").expect("readable").expect("a record");
+        assert_eq!((record.standing.session_count(), record.standing.flagged()), (4, true));
+        assert!(store.verdict(tenant, "b-5").expect("readable").is_some());
+        assert_eq!(store.neighbours(tenant, "worker-a").expect("readable").len(), 6);
+        assert!(store.feedback(tenant).expect("readable").is_empty());
+        let models = Models::new(vec![Model::shipped().expect("a model")], None).expect("one model");
+        let pipeline = Pipeline::new(Arc::clone(&store), models);
+        let code = ReasonCode::RemoteInputLoopDelay as u16;
+        let feedback = Feedback {
+            feedback_id: "f-1".into(),
+            subject: Subject::Event("a-5".into()),
+            label: Label::Genuine,
+            source: LabelSource::Legal,
+            review_time: None,
+            cleared_reasons: vec![code],
+        };
+        let entry = KeptFeedback {
+            feedback,
+            worker_id: "worker-a".into(),
+            content_hash: [1; 32],
+            record_time: now,
+            superseded: false,
+            superseding: false,
+        };
+        let Recorded::First { durable, .. } = pipeline.record_feedback(tenant, entry).expect("recorded") else {
+            panic!("it is new")
+        };
+        durable.wait().expect("on disk");
+        let clusters = pipeline.operator_clusters(tenant).expect("clusters").0;
+        assert_eq!(clusters.len(), 1);
+    }
+    let store = open();
+    let tenant = store.tenant("score").expect("the tenant");
+    let kept = store.feedback(tenant).expect("readable");
+    assert_eq!((kept.len(), kept[0].feedback.feedback_id.as_str()), (1, "f-1"));
+    let model = Model::shipped().expect("a model");
+    let report = store.record(tenant, "worker-a").expect("readable").expect("a record").standing;
+    assert_eq!(report.report(&model.standing, now.0).cleared_reasons, [ReasonCode::RemoteInputLoopDelay]);
+    let (forgotten, durable) = store.forget(tenant, "worker-a", now).expect("an erasure");
+    durable.wait().expect("on disk");
+    // Of four events two are of the last day, for which replies are kept by event time.
+    assert_eq!((forgotten.verdict_count, forgotten.feedback_count, forgotten.link_count), (2, 1, 1));
 }

@@ -196,9 +196,16 @@ impl SessionRiskService for Assess {
 
     async fn issue_nonce(
         &self,
-        _: Request<wire::IssueNonceRequest>,
+        request: Request<wire::IssueNonceRequest>,
     ) -> Result<Response<wire::IssueNonceResponse>, Status> {
-        Err(Refusal::Unimplemented { method: "IssueNonce" }.into())
+        let (caller, _permit) = self.doors.enter(request.metadata())?;
+        let session_id = request.into_inner().session_id;
+        require("session_id", &session_id)?;
+        let expire_time = EventTime(self.doors.now().0.saturating_add(self.doors.nonce_micros));
+        let key = self.doors.pipeline.store().nonce_key(caller.tenant).map_err(Failure::Store);
+        let nonce = key.map_err(Refusal::from)?.issue(&session_id, expire_time);
+        let expire_time = Some(convert::time_to_wire(expire_time));
+        Ok(Response::new(wire::IssueNonceResponse { nonce, expire_time }))
     }
 }
 

@@ -6,8 +6,9 @@
 use super::wire;
 use crate::event::{
     CadenceTableUnchecked, ChallengeUnchecked, ClaimUnchecked, CollectorReport, DeviceUnchecked, DigraphTime,
-    DurationUnchecked, EventTime, EventUnchecked, KeyTime, NetworkUnchecked, PlaceUnchecked, PointerUnchecked,
-    RemoteInputUnchecked, TimestampUnchecked, TimezoneUnchecked, TypingUnchecked, Violations,
+    DurationUnchecked, EventTime, EventUnchecked, FeedbackUnchecked, KeyTime, NetworkUnchecked, PlaceUnchecked,
+    PointerUnchecked, RemoteInputUnchecked, Subject, TimestampUnchecked, TimezoneUnchecked, TypingUnchecked,
+    Violations,
 };
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
@@ -18,6 +19,30 @@ use sha2::{Digest as _, Sha256};
 /// and in snake_case.
 pub fn content_hash(message: &wire::SessionEvent) -> [u8; 32] {
     Sha256::digest(message.encode_to_vec()).into()
+}
+
+/// Hash of an entry of feedback in canonical form: equal hashes mean equal entries.
+pub fn feedback_hash(message: &wire::Feedback) -> [u8; 32] {
+    Sha256::digest(message.encode_to_vec()).into()
+}
+
+/// The entry of a message.
+pub fn feedback(message: wire::Feedback) -> FeedbackUnchecked {
+    use wire::feedback::Subject as Told;
+    FeedbackUnchecked {
+        feedback_id: message.feedback_id,
+        subject: message.subject.map(|subject| match subject {
+            Told::EventId(id) => Subject::Event(id),
+            Told::SessionId(id) => Subject::Session(id),
+            Told::WorkerId(worker_id) => Subject::Worker { worker_id, start_time: None, end_time: None },
+        }),
+        label: message.label,
+        source: message.source,
+        start_time: message.start_time.map(timestamp),
+        end_time: message.end_time.map(timestamp),
+        review_time: message.review_time.map(timestamp),
+        cleared_reasons: message.cleared_reasons,
+    }
 }
 
 /// What an event may teach. `None`, with a violation of `profile_update`, when the number is not known.

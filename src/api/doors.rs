@@ -2,8 +2,10 @@
 
 use super::refusal::Refusal;
 use super::tenant::{Caller, Callers};
+use super::watch::Watchers;
 use super::wire;
-use crate::event::EventTime;
+use crate::event::{EventTime, limits};
+use crate::history::TenantId;
 use crate::pipeline::Pipeline;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +22,10 @@ pub struct Doors {
     pub counts: Counts,
     /// How long an unseen worker is kept, microseconds.
     pub worker_retention_micros: i64,
+    /// How long a nonce is valid, microseconds.
+    pub nonce_micros: i64,
+    /// Who watches standings.
+    pub watchers: Watchers,
     callers: Callers,
     permits: Arc<Semaphore>,
     draining: watch::Receiver<bool>,
@@ -62,6 +68,8 @@ impl Doors {
         draining: watch::Receiver<bool>,
     ) -> Self {
         Self {
+            watchers: Watchers::of(&pipeline),
+            nonce_micros: i64::from(limits::NONCE_MINUTES) * 60_000_000,
             pipeline,
             counts: Counts::default(),
             worker_retention_micros,
@@ -82,6 +90,30 @@ impl Doors {
         self.draining.clone()
     }
 
+    /// All tenants that may call.
+    pub fn tenants(&self) -> Vec<TenantId> {
+        self.callers.tenants()
+    }
+
+    /// Lets in a call that stays open and does no work of its own: it takes one of the tenant's places for watchers, and
+    /// none of those that logins need.
+    ///
+    /// # Errors
+    /// As [`Doors::enter`]; `RESOURCE_EXHAUSTED` when the tenant has too many watchers.
+    pub fn enter_to_watch(&self, metadata: &MetadataMap) -> Result<(Caller, Permit), Status> {
+        if *self.draining.borrow() {
+            return Err(self.unavailable().into());
+        }
+        let caller = self.callers.identify(metadata)?;
+        let place = self.watchers.place(caller.tenant);
+        Ok((caller, place.ok_or(Refusal::Overloaded { retry_after: RETRY_AFTER })?))
+    }
+
+    /// What is said while the service drains.
+    pub fn unavailable(&self) -> Refusal {
+        Refusal::Unavailable { description: "is draining".into(), retry_after: RETRY_AFTER }
+    }
+
     /// Lets a call in: who it is, and the permit it holds while it runs.
     ///
     /// # Errors
@@ -89,7 +121,7 @@ impl Doors {
     /// calls are in flight.
     pub fn enter(&self, metadata: &MetadataMap) -> Result<(Caller, Permit), Status> {
         if *self.draining.borrow() {
-            return Err(Refusal::Unavailable { description: "is draining".into(), retry_after: RETRY_AFTER }.into());
+            return Err(self.unavailable().into());
         }
         let caller = self.callers.identify(metadata)?;
         match Arc::clone(&self.permits).try_acquire_owned() {

@@ -10,8 +10,9 @@
 pub mod assess;
 pub mod convert;
 pub mod doors;
+mod feedback;
 pub mod json_line;
-mod later;
+mod linkage;
 mod model;
 mod profile;
 pub mod refusal;
@@ -19,4 +20,5 @@ mod reply;
 pub mod server;
 mod standing;
 pub mod tenant;
+mod watch;
 pub mod wire;

@@ -15,6 +15,7 @@ use tonic_types::pb;
 use super::wire;
 use super::wire::ErrorReason;
 use crate::event::{EventTime, Fault, Violations};
+use crate::history::NonceFault;
 use crate::pipeline::Failure;
 
 /// Domain of every `ErrorInfo` of this service.
@@ -46,6 +47,20 @@ pub enum Refusal {
         /// When it was first assessed.
         first_assess_time: EventTime,
     },
+    /// The feedback's name was used for other content: name it anew.
+    FeedbackIdReused {
+        /// The name.
+        feedback_id: String,
+        /// When it first came.
+        first_record_time: EventTime,
+    },
+    /// The event's nonce is not good: have the collector ask for a new one.
+    NonceRefused {
+        /// Why.
+        fault: NonceFault,
+    },
+    /// Changes since the token cannot be told: list, and watch anew.
+    ResumeTokenLapsed,
     /// The model is not loaded: name another, or wait for it. Empty when there is no model at all.
     ModelNotLoaded {
         /// The model asked for.
@@ -53,7 +68,7 @@ pub enum Refusal {
     },
     /// There is no such thing in the caller's tenant.
     NotFound {
-        /// What kind of thing: `verdict`, `profile`, `standing`, `cluster`, `model`.
+        /// What kind of thing: `verdict`, `profile`, `session`, `standing`, `cluster`, `model`.
         resource: &'static str,
         /// Its name.
         name: String,
@@ -100,6 +115,7 @@ impl From<Failure> for Refusal {
             Failure::EventIdReused { event_id, first_assess_time } => {
                 Self::EventIdReused { event_id, first_assess_time }
             }
+            Failure::NonceRefused { fault } => Self::NonceRefused { fault },
             Failure::Store(error) => Self::StoreFailed { description: error.to_string() },
         }
     }
@@ -117,8 +133,9 @@ impl Refusal {
     pub fn code(&self) -> Code {
         match self {
             Self::Invalid(_) | Self::TooManyItems { .. } | Self::SequenceBroken { .. } => Code::InvalidArgument,
-            Self::EventIdReused { .. } => Code::AlreadyExists,
-            Self::ModelNotLoaded { .. } => Code::FailedPrecondition,
+            Self::NonceRefused { .. } => Code::InvalidArgument,
+            Self::EventIdReused { .. } | Self::FeedbackIdReused { .. } => Code::AlreadyExists,
+            Self::ModelNotLoaded { .. } | Self::ResumeTokenLapsed => Code::FailedPrecondition,
             Self::NotFound { .. } => Code::NotFound,
             Self::Overloaded { .. } => Code::ResourceExhausted,
             Self::Unavailable { .. } => Code::Unavailable,
@@ -133,6 +150,9 @@ impl Refusal {
             Self::Invalid(violations) => reason_of(violations),
             Self::TooManyItems { .. } => ErrorReason::TooManyItems,
             Self::EventIdReused { .. } => ErrorReason::EventIdReused,
+            Self::FeedbackIdReused { .. } => ErrorReason::FeedbackIdReused,
+            Self::NonceRefused { .. } => ErrorReason::NonceRefused,
+            Self::ResumeTokenLapsed => ErrorReason::ResumeTokenLapsed,
             Self::ModelNotLoaded { .. } => ErrorReason::ModelNotLoaded,
             Self::NotFound { .. } => ErrorReason::NotFound,
             Self::SequenceBroken { .. } => ErrorReason::SequenceBroken,
@@ -215,6 +235,9 @@ impl Refusal {
             Self::TooManyItems { field, limit, actual } => {
                 one(field, format!("has {actual} entries: at most {limit}; send several requests"))
             }
+            Self::NonceRefused { fault } => {
+                one("event.collector.nonce", format!("{}: ask for a new one by `IssueNonce`", told(*fault)))
+            }
             Self::SequenceBroken { expected } => {
                 one("sequence_number", format!("must be {expected}: numbers follow one another without gaps"))
             }
@@ -240,6 +263,12 @@ impl Refusal {
                 let time = wire::Timestamp::from_micros(first_assess_time.0).to_rfc3339().unwrap_or_default();
                 vec![("event_id", event_id.clone()), ("first_assess_time", time)]
             }
+            Self::FeedbackIdReused { feedback_id, first_record_time } => {
+                let time = wire::Timestamp::from_micros(first_record_time.0).to_rfc3339().unwrap_or_default();
+                vec![("feedback_id", feedback_id.clone()), ("first_record_time", time)]
+            }
+            Self::NonceRefused { fault } => vec![("cause", cause(*fault).to_string())],
+            Self::ResumeTokenLapsed => vec![],
             Self::ModelNotLoaded { model_id } => vec![("model_id", model_id.clone())],
             Self::NotFound { resource, name } => vec![("resource", (*resource).to_string()), ("name", name.clone())],
             Self::SequenceBroken { expected } => vec![("expected_sequence_number", expected.to_string())],
@@ -247,6 +276,26 @@ impl Refusal {
             Self::Overloaded { .. } | Self::Unavailable { .. } | Self::StoreFailed { .. } => vec![],
         };
         pairs.into_iter().map(|(key, value)| (key.to_string(), value)).collect()
+    }
+}
+
+/// A nonce's fault as `ErrorInfo` has it.
+fn cause(fault: NonceFault) -> &'static str {
+    match fault {
+        NonceFault::Unknown => "unknown",
+        NonceFault::Lapsed => "lapsed",
+        NonceFault::Used => "used",
+        NonceFault::OtherSession => "other_session",
+    }
+}
+
+/// A nonce's fault for people.
+fn told(fault: NonceFault) -> &'static str {
+    match fault {
+        NonceFault::Unknown => "was not issued by this service",
+        NonceFault::Lapsed => "has lapsed",
+        NonceFault::Used => "was used by another event",
+        NonceFault::OtherSession => "was issued for another `session_id`",
     }
 }
 
@@ -295,6 +344,19 @@ impl fmt::Display for Refusal {
                     f,
                     "`event_id` {event_id:?} was used with different content, first assessed {time}: name each event once"
                 )
+            }
+            Self::FeedbackIdReused { feedback_id, first_record_time } => {
+                let time = wire::Timestamp::from_micros(first_record_time.0).to_rfc3339().unwrap_or_default();
+                write!(
+                    f,
+                    "`feedback_id` {feedback_id:?} was used with different content, first recorded {time}: name each entry once"
+                )
+            }
+            Self::NonceRefused { fault } => {
+                write!(f, "`event.collector.nonce` {}: ask for a new one by `IssueNonce`", told(*fault))
+            }
+            Self::ResumeTokenLapsed => {
+                f.write_str("changes since `resume_token` can no longer be told: list the standings and watch anew")
             }
             Self::ModelNotLoaded { model_id } if model_id.is_empty() => f.write_str("no model is loaded"),
             Self::ModelNotLoaded { model_id } => {

@@ -2,7 +2,8 @@
 
 use super::assess::Assess;
 use super::doors::Doors;
-use super::later::{Feedback, Linkage};
+use super::feedback::Reviews;
+use super::linkage::Linkages;
 use super::model::LoadedModels;
 use super::profile::Profiles;
 use super::standing::Standings;
@@ -16,23 +17,27 @@ use super::wire::session_risk_service_server::SessionRiskServiceServer;
 use super::wire::standing_service_server::StandingServiceServer;
 use crate::config::Config;
 use crate::event::limits;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Implicated, Pipeline};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::task::spawn_blocking;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::server::NamedService;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
+use tracing::warn;
 
 /// A service bound to its address, ready to run.
 pub struct Service {
     listener: TcpListener,
     doors: Arc<Doors>,
     drain: watch::Sender<bool>,
+    implicated: mpsc::Receiver<Implicated>,
     config: Config,
 }
 
@@ -58,8 +63,15 @@ impl Service {
             .map_err(|error| format!("cannot listen on {}: {error}; free the port or name another", config.listen))?;
         let callers = Callers::new(&config, pipeline.store()).map_err(|error| error.to_string())?;
         let (drain, draining) = watch::channel(false);
-        let doors = Doors::new(pipeline, callers, config.in_flight_max, config.worker_retention_micros, draining);
-        Ok(Self { listener, doors: Arc::new(doors), drain, config })
+        let (implicate, implicated) = mpsc::channel(limits::IMPLICATIONS_WAITING_MAX);
+        let pipeline = pipeline.serving(move |one| {
+            if implicate.try_send(one).is_err() {
+                warn!("too many workers wait to hear of another's event: these wait for their own next one");
+            }
+        });
+        let mut doors = Doors::new(pipeline, callers, config.in_flight_max, config.worker_retention_micros, draining);
+        doors.nonce_micros = config.nonce_micros;
+        Ok(Self { listener, doors: Arc::new(doors), drain, implicated, config })
     }
 
     /// The address bound, with the port the system chose when 0 was asked for.
@@ -75,7 +87,7 @@ impl Service {
     /// # Errors
     /// When TLS files cannot be read or the transport fails.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<Ended, String> {
-        let Self { listener, doors, drain, config } = self;
+        let Self { listener, doors, drain, implicated, config } = self;
         let mut server = Server::builder().timeout(config.deadline);
         if let Some((certificate, key)) = &config.tls {
             let read = |path: &std::path::Path| {
@@ -106,8 +118,10 @@ impl Service {
             .add_service(StandingServiceServer::new(Standings::new(shared())))
             .add_service(ProfileServiceServer::new(Profiles::new(shared())))
             .add_service(ModelServiceServer::new(LoadedModels::new(shared())))
-            .add_service(FeedbackServiceServer::new(Feedback))
-            .add_service(LinkageServiceServer::new(Linkage));
+            .add_service(FeedbackServiceServer::new(Reviews::new(shared())))
+            .add_service(LinkageServiceServer::new(Linkages::new(shared())));
+        let (over, ending) = watch::channel(false);
+        let following = tokio::spawn(follow_up(Arc::clone(&doors), implicated, ending));
         let (stopping, mut stopped) = watch::channel(false);
         let signal = async move {
             stop.await;
@@ -135,11 +149,50 @@ impl Service {
             () = bound => false,
         };
         let (verdict_count, refusal_count) = doors.counts.so_far();
+        // Calls are over, so nothing more comes in; what waits is done before the store is let go.
+        let _ = over.send(true);
+        following.await.map_err(|error| error.to_string())?;
         Ok(Ended { verdict_count, refusal_count, drained })
     }
 }
 
-/// Says per service whether it answers; services yet to be built never do.
+/// How often standings are looked at that fade without a login. They halve in weeks.
+const SETTLE_EVERY: Duration = Duration::from_secs(3_600);
+
+/// What follows from logins off their path: workers implicated by another's event, and standings that fade.
+async fn follow_up(doors: Arc<Doors>, mut implicated: mpsc::Receiver<Implicated>, mut over: watch::Receiver<bool>) {
+    let mut hours = tokio::time::interval(SETTLE_EVERY);
+    loop {
+        let work = tokio::select! {
+            // In this order, so that what waits is done before the end.
+            biased;
+            Some(one) = implicated.recv() => Work::Implicate(one),
+            _ = hours.tick() => Work::Settle,
+            _ = over.wait_for(|over| *over) => return,
+        };
+        let doors = Arc::clone(&doors);
+        let outcome = spawn_blocking(move || match work {
+            Work::Implicate(one) => doors.pipeline.implicate(&one),
+            Work::Settle => {
+                let now = doors.now();
+                doors.tenants().into_iter().try_for_each(|tenant| doors.pipeline.settle_standings(tenant, now))
+            }
+        });
+        match outcome.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => warn!(%error, "could not bring standings up to date"),
+            Err(error) => warn!(%error, "could not bring standings up to date"),
+        }
+    }
+}
+
+/// What is to be done off the path of a login.
+enum Work {
+    Implicate(Implicated),
+    Settle,
+}
+
+/// Says per service whether it answers.
 async fn set_health(reporter: &HealthReporter, serving: bool) {
     let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
     for name in [
@@ -148,10 +201,9 @@ async fn set_health(reporter: &HealthReporter, serving: bool) {
         StandingServiceServer::<Standings>::NAME,
         ProfileServiceServer::<Profiles>::NAME,
         ModelServiceServer::<LoadedModels>::NAME,
+        FeedbackServiceServer::<Reviews>::NAME,
+        LinkageServiceServer::<Linkages>::NAME,
     ] {
         reporter.set_service_status(name, status).await;
-    }
-    for name in [FeedbackServiceServer::<Feedback>::NAME, LinkageServiceServer::<Linkage>::NAME] {
-        reporter.set_service_status(name, ServingStatus::NotServing).await;
     }
 }

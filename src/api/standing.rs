@@ -4,6 +4,7 @@ use super::assess::require;
 use super::doors::Doors;
 use super::refusal::Refusal;
 use super::reply;
+use super::watch;
 use super::wire;
 use super::wire::standing_service_server::StandingService;
 use crate::event::{EventTime, Violations, limits};
@@ -11,7 +12,9 @@ use crate::pipeline::Failure;
 use std::cmp::Reverse;
 use std::pin::Pin;
 use std::sync::Arc;
+use tokio::sync::mpsc;
 use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 /// StandingService over a pipeline.
@@ -116,9 +119,13 @@ impl StandingService for Standings {
 
     async fn watch_standings(
         &self,
-        _: Request<wire::WatchStandingsRequest>,
+        request: Request<wire::WatchStandingsRequest>,
     ) -> Result<Response<Self::WatchStandingsStream>, Status> {
-        Err(Refusal::Unimplemented { method: "WatchStandings" }.into())
+        let (caller, place) = self.doors.enter_to_watch(request.metadata())?;
+        let start = watch::Start::of(&self.doors, caller.tenant, &request.into_inner().resume_token)?;
+        let (tell, told) = mpsc::channel(watch::STANDINGS_AHEAD);
+        tokio::spawn(watch::follow(Arc::clone(&self.doors), caller.tenant, start, tell, place));
+        Ok(Response::new(Box::pin(ReceiverStream::new(told))))
     }
 }
 

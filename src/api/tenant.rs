@@ -57,6 +57,14 @@ impl Callers {
         Ok(Self { single, by_token })
     }
 
+    /// All tenants, in the order of the store.
+    pub fn tenants(&self) -> Vec<TenantId> {
+        let mut tenants: Vec<TenantId> =
+            self.by_token.values().chain(&self.single).map(|caller| caller.tenant).collect();
+        tenants.sort_unstable();
+        tenants
+    }
+
     /// The caller behind a call's `authorization: Bearer …`.
     ///
     /// The token is hashed before it is looked up, so the time the look-up takes tells nothing of any token.

@@ -101,3 +101,22 @@ pub const PAGE_SIZE_DEFAULT: u32 = 50;
 pub const WORKERS_PER_TOKEN_MAX: usize = 64;
 /// Tokens remembered per worker and kind; the oldest goes first.
 pub const TOKENS_PER_WORKER_MAX: usize = 8;
+
+/// Reasons cleared by one entry of feedback: more than there are codes.
+pub const CLEARED_REASONS_MAX: usize = 64;
+/// Entries per feedback batch. The contract's figure.
+pub const BATCH_FEEDBACK_MAX: usize = 1000;
+/// Entries of feedback kept per worker: a review a week for twenty years. Further ones are refused, never dropped.
+pub const FEEDBACK_PER_WORKER_MAX: usize = 1000;
+/// Watchers of standings per tenant: consoles, pipelines and their spares.
+pub const WATCHERS_PER_TENANT_MAX: usize = 64;
+/// Most members of one operator cluster. A larger one is cut at its weakest links.
+pub const WORKERS_PER_CLUSTER_MAX: usize = 1000;
+/// Links told with one cluster, the strongest: more than hold it together.
+pub const LINKS_PER_CLUSTER_MAX: usize = 1000;
+/// How long a nonce is valid, in minutes: as long as a login page may stay open. The contract says minutes.
+pub const NONCE_MINUTES: u32 = 10;
+/// Longest validity of a nonce that may be configured, in minutes.
+pub const NONCE_MINUTES_MAX: u32 = 60;
+/// Workers to be told of another's event, waiting at once. Beyond it they wait for their own next event.
+pub const IMPLICATIONS_WAITING_MAX: usize = 4096;

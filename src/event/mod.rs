@@ -9,6 +9,7 @@
 pub mod challenge;
 pub mod claim;
 pub mod device;
+pub mod feedback;
 pub mod limits;
 pub mod network;
 pub mod pointer;
@@ -20,6 +21,7 @@ pub mod violation;
 pub use challenge::{ChallengeKind, ChallengeSample, ChallengeUnchecked};
 pub use claim::{Claim, ClaimUnchecked, Place, PlaceUnchecked};
 pub use device::{DeviceSample, DeviceUnchecked, Peripheral, PeripheralClass};
+pub use feedback::{Feedback, FeedbackUnchecked, Label, LabelSource, Subject};
 pub use network::{AnchorRoundTrips, ConnectionType, NetworkSample, NetworkUnchecked};
 pub use pointer::{PointerSample, PointerSource, PointerUnchecked};
 pub use remote_input::{InputPath, RemoteInputSample, RemoteInputUnchecked};

@@ -7,13 +7,17 @@
 //!
 //! A directory belongs to one process at a time; the database locks a file in it.
 
+use super::afterwards::{Afterwards, Change, Listener, Rename, Settle, Shared};
 use super::format::{self, FORMAT};
 use super::journal::{Journal, Released, Shelf, Write};
+use super::labels::{KeptFeedback, Recorded};
 use super::memory::{Backing, MemoryStore, ReplyName};
 use super::neighbours::Neighbourhood;
 use super::replies::Reply;
 use super::tombstones::Secret;
-use super::{Answer, Arrival, Config, Durable, Expired, Forgotten, Kept, Record, Store, StoreError, TenantId, Visit};
+use super::{
+    Answer, Arrival, Config, Durable, Expired, Forgotten, Kept, Record, Store, StoreError, TenantId, Visit, lock,
+};
 use crate::event::EventTime;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use std::path::Path;
@@ -63,6 +67,31 @@ impl<R: Record, V: Kept> DurableStore<R, V> {
             room(tenant, "a record")?.restore(config.clock, worker, record, held);
             Ok(())
         })?;
+        shelves.each(Shelf::Labels, b"", &mut |key, value| {
+            let (tenant, id) = named(key, "feedback")?;
+            room(tenant, "feedback")?.labels.restore(format::decode_label(id, value)?);
+            Ok(())
+        })?;
+        shelves.each(Shelf::Changes, b"", &mut |key, value| {
+            let (tenant, worker) = named(key, "a change of standing")?;
+            let changes = &room(tenant, "a change of standing")?.changes;
+            match (worker, format::decode_change(value)?) {
+                ("", (floor, _)) => changes.restore_floor(floor),
+                (worker, (number, raised)) => changes.restore(worker, number, raised),
+            }
+            Ok(())
+        })?;
+        shelves.each(Shelf::Nonces, b"", &mut |key, _| {
+            let (tenant, name) = format::split_nonce_key(key).ok_or_else(|| bad_key("a nonce"))?;
+            room(tenant, "a nonce")?.nonces.restore(name);
+            Ok(())
+        })?;
+        shelves.each(Shelf::Clusters, b"", &mut |key, value| {
+            let (tenant, worker) = named(key, "the name of a cluster")?;
+            let clusters = &room(tenant, "the name of a cluster")?.clusters;
+            lock(clusters).insert(worker.into(), format::decode_cluster(value)?);
+            Ok(())
+        })?;
         Ok(DurableStore { map })
     }
 }
@@ -73,6 +102,12 @@ impl<R: Record, V: Kept> DurableStore<R, V> {
     pub(super) fn write_raw(&self, write: Write) -> Durable {
         self.map.write_raw(write)
     }
+}
+
+/// Tenant and name of a key.
+fn named<'a>(key: &'a [u8], what: &str) -> Result<(u32, &'a str), StoreError> {
+    let (tenant, name) = format::split_key(key).ok_or_else(|| bad_key(what))?;
+    Ok((tenant, std::str::from_utf8(name).map_err(|_| bad_key(what))?))
 }
 
 fn bad_key(what: &str) -> StoreError {
@@ -94,6 +129,11 @@ struct Shelves {
     replies: Keyspace,
     replies_of_workers: Keyspace,
     tombstones: Keyspace,
+    sessions: Keyspace,
+    nonces: Keyspace,
+    labels: Keyspace,
+    changes: Keyspace,
+    clusters: Keyspace,
     meta: Keyspace,
 }
 
@@ -113,6 +153,11 @@ impl Shelves {
             replies: shelf("replies")?,
             replies_of_workers: shelf("replies_of_workers")?,
             tombstones: shelf("tombstones")?,
+            sessions: shelf("sessions")?,
+            nonces: shelf("nonces")?,
+            labels: shelf("labels")?,
+            changes: shelf("changes")?,
+            clusters: shelf("clusters")?,
             meta: shelf("meta")?,
             database,
         })
@@ -124,6 +169,11 @@ impl Shelves {
             Shelf::Replies => &self.replies,
             Shelf::RepliesOfWorkers => &self.replies_of_workers,
             Shelf::Tombstones => &self.tombstones,
+            Shelf::Sessions => &self.sessions,
+            Shelf::Nonces => &self.nonces,
+            Shelf::Labels => &self.labels,
+            Shelf::Changes => &self.changes,
+            Shelf::Clusters => &self.clusters,
             Shelf::Meta => &self.meta,
         }
     }
@@ -211,6 +261,15 @@ impl<V: Kept> Backing<V> for Disk {
         self.journal.submit_at_once(writes)
     }
 
+    fn submit_now(&self, writes: Vec<Write>, released: Released) -> Durable {
+        self.journal.submit_now(writes, released)
+    }
+
+    fn find_session(&self, tenant: u32, session_id: &str) -> Result<Option<(EventTime, String)>, StoreError> {
+        let found = self.shelves.sessions.get(format::name_key(tenant, session_id)).map_err(unreadable)?;
+        found.map(|bytes| format::decode_session(session_id, &bytes)).transpose()
+    }
+
     fn barrier(&self) -> Durable {
         self.journal.barrier()
     }
@@ -230,9 +289,10 @@ impl<V: Kept> Backing<V> for Disk {
             Some(worker) => format::replies_of_worker_prefix(tenant, worker),
             None => tenant.to_be_bytes().to_vec(),
         };
-        self.shelves.each(Shelf::RepliesOfWorkers, &prefix, &mut |key, _| {
+        self.shelves.each(Shelf::RepliesOfWorkers, &prefix, &mut |key, session_id| {
             let (_, clock, event_id) = format::split_reply_of_worker_key(key).ok_or_else(|| bad_key("a verdict"))?;
-            visit(ReplyName { key, clock, event_id });
+            let session_id = std::str::from_utf8(session_id).map_err(|_| bad_key("a verdict"))?;
+            visit(ReplyName { key, clock, event_id, session_id });
             Ok(())
         })
     }
@@ -282,5 +342,67 @@ impl<R: Record, V: Kept> Store<R, V> for DurableStore<R, V> {
 
     fn expire(&self, now: EventTime) -> Result<Expired, StoreError> {
         self.map.expire(now)
+    }
+}
+
+impl<R: Record, V: Kept> Afterwards<R> for DurableStore<R, V> {
+    fn revisit(
+        &self,
+        tenant: TenantId,
+        worker_id: &str,
+        time: EventTime,
+        change: &mut dyn FnMut(&mut Visit<'_, R>),
+    ) -> Result<Option<Durable>, StoreError> {
+        self.map.revisit(tenant, worker_id, time, change)
+    }
+
+    fn listen(&self, listener: Listener) {
+        self.map.listen(listener);
+    }
+
+    fn latest_change(&self, tenant: TenantId) -> Result<u64, StoreError> {
+        self.map.latest_change(tenant)
+    }
+
+    fn changes_after(&self, tenant: TenantId, number: u64, limit: usize) -> Result<Option<Vec<Change>>, StoreError> {
+        self.map.changes_after(tenant, number, limit)
+    }
+
+    fn key(&self, tenant: TenantId, purpose: &str) -> Result<[u8; 32], StoreError> {
+        self.map.key(tenant, purpose)
+    }
+
+    fn worker_of_event(&self, tenant: TenantId, event_id: &str) -> Result<Option<Arc<str>>, StoreError> {
+        self.map.worker_of_event(tenant, event_id)
+    }
+
+    fn worker_of_session(&self, tenant: TenantId, session_id: &str) -> Result<Option<Arc<str>>, StoreError> {
+        self.map.worker_of_session(tenant, session_id)
+    }
+
+    fn record_feedback(
+        &self,
+        tenant: TenantId,
+        entry: KeptFeedback,
+        settle: &mut Settle<'_, R>,
+    ) -> Result<Recorded, StoreError> {
+        self.map.record_feedback(tenant, entry, settle)
+    }
+
+    fn feedback(&self, tenant: TenantId) -> Result<Vec<Arc<KeptFeedback>>, StoreError> {
+        self.map.feedback(tenant)
+    }
+
+    fn shared_tokens(
+        &self,
+        tenant: TenantId,
+        worker_id: Option<&str>,
+        visit: &mut dyn FnMut(&Shared<'_>),
+    ) -> Result<(), StoreError> {
+        self.map.shared_tokens(tenant, worker_id, visit)
+    }
+
+    fn name_clusters(&self, tenant: TenantId, assign: &mut Rename<'_>) -> Result<Durable, StoreError> {
+        self.map.name_clusters(tenant, assign)
     }
 }

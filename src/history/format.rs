@@ -2,7 +2,9 @@
 //!
 //! The database under it checks every block and journal entry against a checksum, so none is added here.
 
+use super::labels::KeptFeedback;
 use super::neighbours::Held;
+use super::nonces::Spent;
 use super::replies::Reply;
 use super::tombstones::Stone;
 use super::{Kept, Record, StoreError};
@@ -164,4 +166,74 @@ pub(super) fn decode_erasure(bytes: &[u8]) -> Result<EventTime, StoreError> {
     }
     let time: [u8; 8] = time.try_into().map_err(|_| damaged("its length is wrong"))?;
     Ok(EventTime(i64::from_be_bytes(time)))
+}
+
+/// Key of a used nonce.
+pub(super) fn nonce_key(tenant: u32, (expire, hash): &Spent) -> Vec<u8> {
+    [&tenant.to_be_bytes()[..], &expire.to_be_bytes(), hash].concat()
+}
+
+/// Tenant and name of a [`nonce_key`].
+pub(super) fn split_nonce_key(key: &[u8]) -> Option<(u32, Spent)> {
+    let (tenant, rest) = split_key(key)?;
+    let (expire, hash) = rest.split_first_chunk::<8>()?;
+    Some((tenant, (i64::from_be_bytes(*expire), hash.try_into().ok()?)))
+}
+
+/// Writes down whose session it is, and when its latest event was entered.
+pub(super) fn encode_session(clock: EventTime, worker: &str) -> Vec<u8> {
+    [&[FORMAT][..], &clock.0.to_be_bytes(), worker.as_bytes()].concat()
+}
+
+/// Reads whose session it is.
+pub(super) fn decode_session(session_id: &str, bytes: &[u8]) -> Result<(EventTime, String), StoreError> {
+    let what = || format!("session `{session_id}`");
+    let (clock, worker) = ours(bytes, &what)?;
+    let worker = String::from_utf8(worker.to_vec());
+    let worker = worker.map_err(|error| StoreError::Damaged { what: what(), cause: error.to_string() })?;
+    Ok((EventTime(i64::from_be_bytes(clock)), worker))
+}
+
+/// Writes down the number of a change, and whether the worker stands out since.
+pub(super) fn encode_change(number: u64, raised: bool) -> Vec<u8> {
+    [&[FORMAT][..], &number.to_be_bytes(), &[u8::from(raised)]].concat()
+}
+
+/// Reads the number of a change.
+pub(super) fn decode_change(bytes: &[u8]) -> Result<(u64, bool), StoreError> {
+    let (number, raised) = ours(bytes, &|| "a change of standing".to_string())?;
+    Ok((u64::from_be_bytes(number), raised == [1]))
+}
+
+/// Writes down the name of a cluster.
+pub(super) fn encode_cluster(name: u64) -> Vec<u8> {
+    [&[FORMAT][..], &name.to_be_bytes()].concat()
+}
+
+/// Reads the name of a cluster.
+pub(super) fn decode_cluster(bytes: &[u8]) -> Result<u64, StoreError> {
+    ours(bytes, &|| "the name of a cluster".to_string()).map(|(name, _)| u64::from_be_bytes(name))
+}
+
+/// The eight bytes after our format's version, and the rest.
+fn ours<'a>(bytes: &'a [u8], what: &dyn Fn() -> String) -> Result<([u8; 8], &'a [u8]), StoreError> {
+    let cut_off = || StoreError::Damaged { what: what(), cause: "it is cut off".into() };
+    let (found, rest) = bytes.split_first().ok_or_else(cut_off)?;
+    if *found != FORMAT {
+        return Err(StoreError::UnknownFormat { what: what(), found: *found, expected: FORMAT });
+    }
+    rest.split_first_chunk::<8>().map(|(first, rest)| (*first, rest)).ok_or_else(cut_off)
+}
+
+/// Version of the form of feedback.
+const FEEDBACK_FORMAT: u8 = 1;
+
+/// Writes down an entry of feedback.
+pub(super) fn encode_label(entry: &KeptFeedback) -> Result<Vec<u8>, StoreError> {
+    encode(FEEDBACK_FORMAT, entry)
+}
+
+/// Reads an entry of feedback.
+pub(super) fn decode_label(feedback_id: &str, bytes: &[u8]) -> Result<KeptFeedback, StoreError> {
+    decode(FEEDBACK_FORMAT, bytes, &|| format!("feedback `{feedback_id}`"))
 }

@@ -31,6 +31,16 @@ pub(super) enum Shelf {
     RepliesOfWorkers,
     /// Tenant and keyed hash of a worker: when it was erased.
     Tombstones,
+    /// Tenant and session: its worker.
+    Sessions,
+    /// Tenant and used nonce.
+    Nonces,
+    /// Tenant and feedback id: the entry.
+    Labels,
+    /// Tenant and worker: number of the latest change of standing. Under no worker: the number below which all lapse.
+    Changes,
+    /// Tenant and worker: name of the operator cluster.
+    Clusters,
     /// Everything there is one of: format, secret, tenants.
     Meta,
 }
@@ -108,6 +118,11 @@ impl Journal {
     /// Queues writes however full the queue is: for the few that come with a lock held.
     pub(super) fn submit_at_once(&self, writes: Vec<Write>) -> Durable {
         self.push(lock(&self.shared.queue), writes, None)
+    }
+
+    /// The same, with something to be done once they are on disk.
+    pub(super) fn submit_now(&self, writes: Vec<Write>, released: Released) -> Durable {
+        self.push(lock(&self.shared.queue), writes, Some(released))
     }
 
     fn push(&self, mut queue: MutexGuard<'_, Queue>, writes: Vec<Write>, released: Option<Released>) -> Durable {

@@ -3,9 +3,13 @@
 //! A worker's shard stays locked while its event is scored, so events of one worker come one after another, and what
 //! is handed to the disk is handed over in the same order.
 
+use super::afterwards::{ClusterNames, Listeners};
+use super::changes::Changes;
 use super::format;
 use super::journal::{Released, Shelf, Write};
+use super::labels::Labels;
 use super::neighbours::{Held, Neighbourhood, Neighbours, count_links};
+use super::nonces::{Nonces, Spent};
 use super::pools::{Contribution, Pools};
 use super::replies::{Found, Replies, Reply};
 use super::store::given;
@@ -30,6 +34,10 @@ pub(super) trait Backing<V>: Send + Sync {
     fn submit(&self, writes: Vec<Write>, released: Released) -> Durable;
     /// Queues writes without waiting for room.
     fn submit_at_once(&self, writes: Vec<Write>) -> Durable;
+    /// The same, with something to be done once they are on disk.
+    fn submit_now(&self, writes: Vec<Write>, released: Released) -> Durable;
+    /// The worker of a session, with the clock of its latest event.
+    fn find_session(&self, tenant: u32, session_id: &str) -> Result<Option<(EventTime, String)>, StoreError>;
     /// Resolves when everything queued is persisted.
     fn barrier(&self) -> Durable;
     /// A persisted reply.
@@ -43,25 +51,37 @@ pub(super) trait Backing<V>: Send + Sync {
     ) -> Result<(), StoreError>;
 }
 
+/// What is written beside verdict and record.
+struct Beside<'a> {
+    /// The session of the event; empty when it named none.
+    session_id: &'a str,
+    /// The nonce the event used, and those that have lapsed meanwhile.
+    spent: Option<(Spent, Vec<Spent>)>,
+    /// Whether the worker stands out now, when that changed.
+    told: Option<bool>,
+}
+
 /// How a persisted reply is found from its worker.
 pub(super) struct ReplyName<'a> {
     /// Where this very entry stands.
     pub(super) key: &'a [u8],
     pub(super) clock: EventTime,
     pub(super) event_id: &'a str,
+    /// The session of the event; empty when it named none.
+    pub(super) session_id: &'a str,
 }
 
 /// One worker.
 pub(super) struct Entry<R> {
-    worker: Arc<str>,
-    record: Option<Box<R>>,
-    held: Vec<Held>,
-    ledger: Option<Box<Ledger>>,
+    pub(super) worker: Arc<str>,
+    pub(super) record: Option<Box<R>>,
+    pub(super) held: Vec<Held>,
+    pub(super) ledger: Option<Box<Ledger>>,
 }
 
 /// The replies given to one worker, while they live in memory.
 #[derive(Default)]
-struct Ledger {
+pub(super) struct Ledger {
     /// The worker's own clock: the latest event, or the service's clock.
     latest: EventTime,
     /// In order of `worker_clock`.
@@ -116,17 +136,26 @@ fn drop_front<V>(answered: &mut VecDeque<Answered>, replies: &Replies<V>) {
     }
 }
 
+/// The worker of a session, and the clock at its latest event.
+type OfSession = (Arc<str>, EventTime);
+
 type Workers<R> = HashMap<Arc<str>, Entry<R>>;
 
 /// All that is kept for one tenant.
 pub(super) struct Room<R, V> {
-    number: u32,
+    pub(super) number: u32,
     shards: Vec<Mutex<Workers<R>>>,
     hasher: RandomState,
     pub(super) replies: Arc<Replies<V>>,
-    neighbours: Neighbours,
-    pools: Pools,
+    pub(super) neighbours: Neighbours,
+    pub(super) pools: Pools,
     pub(super) tombstones: Tombstones,
+    pub(super) changes: Arc<Changes>,
+    pub(super) labels: Labels,
+    pub(super) nonces: Nonces,
+    pub(super) clusters: Mutex<ClusterNames>,
+    /// Worker and clock by session, while replies live in memory.
+    pub(super) sessions: Mutex<HashMap<Arc<str>, OfSession>>,
 }
 
 impl<R, V> Room<R, V> {
@@ -139,10 +168,15 @@ impl<R, V> Room<R, V> {
             neighbours: Neighbours::default(),
             pools: Pools::default(),
             tombstones: Tombstones::default(),
+            changes: Arc::default(),
+            labels: Labels::default(),
+            nonces: Nonces::default(),
+            clusters: Mutex::default(),
+            sessions: Mutex::default(),
         }
     }
 
-    fn shard(&self, worker: &str) -> &Mutex<Workers<R>> {
+    pub(super) fn shard(&self, worker: &str) -> &Mutex<Workers<R>> {
         &self.shards[self.hasher.hash_one(worker) as usize % SHARDS]
     }
 
@@ -170,9 +204,10 @@ struct Rooms<R, V> {
 /// Keeps everything in memory and nothing longer than the process.
 pub struct MemoryStore<R, V> {
     config: Config,
-    secret: Secret,
+    pub(super) secret: Secret,
     rooms: RwLock<Rooms<R, V>>,
-    backing: Option<Box<dyn Backing<V>>>,
+    pub(super) backing: Option<Box<dyn Backing<V>>>,
+    pub(super) listeners: Arc<Listeners>,
 }
 
 impl<R: Record, V: Kept> MemoryStore<R, V> {
@@ -183,7 +218,8 @@ impl<R: Record, V: Kept> MemoryStore<R, V> {
 
     /// An empty map over a disk.
     pub(super) fn over(config: Config, secret: Secret, backing: Option<Box<dyn Backing<V>>>) -> MemoryStore<R, V> {
-        MemoryStore { config, secret, rooms: RwLock::new(Rooms { names: HashMap::new(), rooms: Vec::new() }), backing }
+        let rooms = RwLock::new(Rooms { names: HashMap::new(), rooms: Vec::new() });
+        MemoryStore { config, secret, rooms, backing, listeners: Arc::default() }
     }
 
     /// Puts back tenants as they were read from disk. The numbers must be 0, 1, 2 and so on.
@@ -196,7 +232,7 @@ impl<R: Record, V: Kept> MemoryStore<R, V> {
         rooms.rooms.clone()
     }
 
-    fn room(&self, tenant: TenantId) -> Result<Arc<Room<R, V>>, StoreError> {
+    pub(super) fn room(&self, tenant: TenantId) -> Result<Arc<Room<R, V>>, StoreError> {
         let rooms = self.rooms.read().unwrap_or_else(PoisonError::into_inner);
         rooms.rooms.get(tenant.0 as usize).cloned().ok_or(StoreError::UnknownTenant)
     }
@@ -213,7 +249,7 @@ impl<R: Record, V: Kept> MemoryStore<R, V> {
         self.backing.as_ref().map_or_else(|| Durable::settled(Ok(())), |backing| backing.submit_at_once(vec![write]))
     }
 
-    fn barrier(&self) -> Durable {
+    pub(super) fn barrier(&self) -> Durable {
         self.backing.as_ref().map_or_else(|| Durable::settled(Ok(())), |backing| backing.barrier())
     }
 
@@ -234,8 +270,19 @@ impl<R: Record, V: Kept> MemoryStore<R, V> {
         changed: Option<&Entry<R>>,
         event_id: &Arc<str>,
         reply: &Reply<V>,
+        Beside { session_id, spent, told }: Beside<'_>,
     ) -> Result<Durable, StoreError> {
-        let mut writes = Vec::with_capacity(3);
+        let mut writes = Vec::with_capacity(4);
+        if let Some((name, lapsed)) = spent {
+            let write =
+                |name: &Spent, value| Write { shelf: Shelf::Nonces, key: format::nonce_key(room.number, name), value };
+            writes.extend(lapsed.iter().map(|name| write(name, None)));
+            writes.push(write(&name, Some(Vec::new())));
+        }
+        if !session_id.is_empty() {
+            let value = Some(format::encode_session(reply.clock, &reply.worker));
+            writes.push(Write { shelf: Shelf::Sessions, key: format::name_key(room.number, session_id), value });
+        }
         if let Some((entry, record)) = changed.and_then(|entry| Some((entry, entry.record.as_deref()?))) {
             writes.push(Write {
                 shelf: Shelf::Workers,
@@ -251,9 +298,18 @@ impl<R: Record, V: Kept> MemoryStore<R, V> {
         writes.push(Write {
             shelf: Shelf::RepliesOfWorkers,
             key: format::reply_of_worker_key(room.number, &reply.worker, reply.clock, event_id),
-            value: Some(Vec::new()),
+            value: Some(session_id.as_bytes().to_vec()),
         });
         let (replies, clock, event_id) = (Arc::clone(&room.replies), reply.clock, Arc::clone(event_id));
+        if let Some(raised) = told {
+            let (write, settle) = self.tell(room, &reply.worker, raised);
+            writes.push(write);
+            let released = Box::new(move || {
+                replies.release(&event_id, clock);
+                settle();
+            });
+            return Ok(backing.submit(writes, released));
+        }
         Ok(backing.submit(writes, Box::new(move || replies.release(&event_id, clock))))
     }
 
@@ -277,6 +333,16 @@ impl<R: Record, V: Kept> MemoryStore<R, V> {
                     Ok(Some(reply)) if reply.clock == name.clock => {
                         let key = format::name_key(room.number, name.event_id);
                         writes.push(Write { shelf: Shelf::Replies, key, value: None });
+                        if !name.session_id.is_empty() {
+                            match backing.find_session(room.number, name.session_id) {
+                                Ok(Some((clock, _))) if clock == name.clock => {
+                                    let key = format::name_key(room.number, name.session_id);
+                                    writes.push(Write { shelf: Shelf::Sessions, key, value: None });
+                                }
+                                Ok(_) => {}
+                                Err(error) => outcome = Err(error),
+                            }
+                        }
                         count += u32::from(worker.is_none() || !expired);
                     }
                     Ok(_) => {}
@@ -305,6 +371,7 @@ impl<R: Record, V: Kept> MemoryStore<R, V> {
                     }
                     let key = format::name_key(room.number, worker);
                     writes.push(Write { shelf: Shelf::Workers, key, value: None });
+                    writes.extend(room.let_go(worker).1);
                 }
                 entry.ledger =
                     entry.ledger.take().filter(|ledger| ledger.all().any(|one| !room.replies.expired(one.clock)));
@@ -315,7 +382,22 @@ impl<R: Record, V: Kept> MemoryStore<R, V> {
                 drop(backing.submit_at_once(writes));
             }
         }
+        self.expire_labels(room, now);
         count
+    }
+
+    /// Drops old feedback on workers of whom nothing else is kept: those whose events were all scored without a trace.
+    fn expire_labels(&self, room: &Room<R, V>, now: EventTime) {
+        let oldest = EventTime(now.0.saturating_sub(self.config.worker_retention_micros));
+        for worker in room.labels.silent_since(oldest) {
+            let shard = lock(room.shard(&worker));
+            if shard.get(worker.as_str()).is_none_or(|entry| entry.record.is_none()) {
+                let (_, writes) = room.let_go(&worker);
+                if let Some(backing) = &self.backing {
+                    drop(backing.submit_at_once(writes));
+                }
+            }
+        }
     }
 }
 
@@ -374,6 +456,10 @@ impl<R: Record, V: Kept> Store<R, V> for MemoryStore<R, V> {
             Found::New(reservation) => reservation,
         };
 
+        let spent = match arrival.nonce.map(|claim| room.nonces.spend(claim, arrival.now)).transpose() {
+            Ok(spent) => spent,
+            Err(fault) => return Ok(Answer::NonceRefused { fault }),
+        };
         let erased_after = room.tombstones.find(|| self.secret.stone(room.number, &worker));
         let known = entry.record.is_some();
         let mut visit = Visit {
@@ -389,12 +475,16 @@ impl<R: Record, V: Kept> Store<R, V> for MemoryStore<R, V> {
             erased_after,
             teaches: arrival.keep && erased_after.is_none_or(|erased| arrival.event_time > erased),
             changed: false,
+            raised: None,
         };
         let verdict = Arc::new(score(&mut visit));
         let changed = visit.changed;
         if changed {
             room.pools.replace(&visit.given, &given(visit.record));
         }
+        let told = visit.raised.filter(|_| changed);
+        // Where time comes from the events nobody labels sessions, and memory must not grow with the input.
+        let session_id = if self.config.clock == Clock::Service { arrival.session_id } else { "" };
         if !known && !changed {
             entry.record = None;
         }
@@ -404,11 +494,18 @@ impl<R: Record, V: Kept> Store<R, V> for MemoryStore<R, V> {
             None => {
                 let ledger = entry.ledger.get_or_insert_default();
                 ledger.enter(&room.replies, time, clock, event_id, self.config.reply_retention_micros);
+                if !session_id.is_empty() {
+                    lock(&room.sessions).insert(session_id.into(), (Arc::clone(&worker), clock));
+                }
+                if let Some(raised) = told {
+                    self.tell(&room, &worker, raised).1();
+                }
                 Durable::settled(Ok(()))
             }
             Some(backing) => {
                 let reply = Reply { verdict: Some(Arc::clone(&verdict)), ..reply };
-                let kept = self.persist(backing, &room, changed.then_some(&*entry), &event_id, &reply);
+                let beside = Beside { session_id, spent, told };
+                let kept = self.persist(backing, &room, changed.then_some(&*entry), &event_id, &reply, beside);
                 kept.inspect_err(|_| room.replies.release(&event_id, clock))?
             }
         };
@@ -496,13 +593,17 @@ impl<R: Record, V: Kept> Store<R, V> for MemoryStore<R, V> {
             let gone = replies.filter(|one| room.replies.remove(&one.event_id, one.clock)).count();
             forgotten.verdict_count = u32::try_from(gone).unwrap_or(u32::MAX);
         }
+        let (feedback_count, mut writes) = room.let_go(worker_id);
+        forgotten.feedback_count = feedback_count;
+        // Watchers who must list anew learn it now.
+        self.listeners.call();
         let Some(backing) = self.backing.as_deref() else {
             return Ok((forgotten, Durable::settled(Ok(()))));
         };
         // What is on its way to the disk must arrive before it can be found there and removed.
         backing.barrier().wait()?;
         forgotten.verdict_count = self.remove_replies(backing, &room, Some(worker_id))?;
-        let durable = backing.submit_at_once(vec![
+        writes.extend([
             Write { shelf: Shelf::Workers, key: format::name_key(room.number, worker_id), value: None },
             Write {
                 shelf: Shelf::Tombstones,
@@ -510,7 +611,7 @@ impl<R: Record, V: Kept> Store<R, V> for MemoryStore<R, V> {
                 value: Some(format::encode_erasure(erased)),
             },
         ]);
-        Ok((forgotten, durable))
+        Ok((forgotten, backing.submit_at_once(writes)))
     }
 
     fn expire(&self, now: EventTime) -> Result<Expired, StoreError> {
@@ -520,6 +621,7 @@ impl<R: Record, V: Kept> Store<R, V> for MemoryStore<R, V> {
         for room in rooms {
             room.replies.advance(now);
             expired.worker_count += self.expire_workers(&room, now);
+            lock(&room.sessions).retain(|_, (_, clock)| !room.replies.expired(*clock));
             expired.verdict_count += match self.backing.as_deref() {
                 None => room.replies.expire(),
                 Some(backing) => u64::from(self.remove_replies(backing, &room, None)?),

@@ -15,11 +15,15 @@
 //! Locks are taken in one order: a shard of workers, then one of replies, tokens or tombstones, each released before
 //! the next.
 
+pub mod afterwards;
+mod changes;
 pub mod durable;
 mod format;
 mod journal;
+pub mod labels;
 pub mod memory;
 pub mod neighbours;
+pub mod nonces;
 mod pools;
 mod record;
 mod replies;
@@ -30,9 +34,12 @@ mod tombstones;
 #[cfg(test)]
 mod tests;
 
+pub use afterwards::{Afterwards, ClusterName, Shared};
 pub use durable::DurableStore;
+pub use labels::{KeptFeedback, Recorded};
 pub use memory::MemoryStore;
 pub use neighbours::{Neighbour, Neighbourhood, TokenKind};
+pub use nonces::{NonceClaim, NonceFault, NonceKey};
 pub use record::WorkerRecord;
 pub use store::{Answer, Arrival, Clock, Config, Expired, Forgotten, Store, StoreError, TenantId, Visit};
 pub use ticket::Durable;

@@ -7,6 +7,7 @@
 //! Worked example: `w-1` and `w-2` both held display token `d`. Asked for `d`, `w-1` sees one other worker, `w-2`, with
 //! the place `w-2` claimed when it was last seen with `d`.
 
+use super::afterwards::Shared;
 use super::{SHARDS, lock};
 use crate::event::{EventTime, Token, limits};
 use crate::evidence::crowd::ClaimSummary;
@@ -150,6 +151,31 @@ impl Neighbours {
         tokens.iter().map(|key| self.behind(key, worker, seen(key))).collect()
     }
 
+    /// Shows the workers of a token, if there are two and no crowd.
+    pub(super) fn shared(&self, key: &(TokenKind, Token), visit: &mut dyn FnMut(&Shared<'_>)) {
+        // Copied, so that whoever looks may take its time and its own locks.
+        let holders = lock(self.shard(key)).get(key).map_or_else(Vec::new, |row| row.holders.clone());
+        if holders.len() > 1 {
+            visit(&Shared { kind: key.0, token: key.1, holders: &holders });
+        }
+    }
+
+    /// Shows the workers of every token that has at least two and is no crowd.
+    pub(super) fn each_shared(&self, visit: &mut dyn FnMut(&Shared<'_>)) {
+        for shard in &self.shards {
+            let rows = lock(shard);
+            let shared: Vec<_> = rows
+                .iter()
+                .filter(|(_, row)| row.holders.len() > 1)
+                .map(|(key, row)| (*key, row.holders.clone()))
+                .collect();
+            drop(rows);
+            for ((kind, token), holders) in &shared {
+                visit(&Shared { kind: *kind, token: *token, holders });
+            }
+        }
+    }
+
     fn behind(&self, key: &(TokenKind, Token), worker: &str, holds: bool) -> Neighbourhood {
         let rows = lock(self.shard(key));
         let (worker_count, others) = rows.get(key).map_or((0, Vec::new()), |row| {
@@ -164,7 +190,7 @@ impl Neighbours {
 /// Notes in a worker's own list, and in the index, that it was seen with a token.
 ///
 /// The list keeps [`limits::TOKENS_PER_WORKER_MAX`] tokens of a kind; the one seen longest ago makes room, even if it
-/// is the new one because its event came late.
+/// is the new one because its event came late. Returns whether the worker holds the token anew.
 pub(super) fn hold(
     held: &mut Vec<Held>,
     neighbours: &Neighbours,
@@ -172,7 +198,7 @@ pub(super) fn hold(
     (kind, token): (TokenKind, Token),
     claim: Option<ClaimSummary>,
     time: EventTime,
-) {
+) -> bool {
     if let Some(known) = held.iter_mut().find(|held| held.kind == kind && held.token == token) {
         known.first_time = known.first_time.min(time);
         if time >= known.last_time {
@@ -181,14 +207,14 @@ pub(super) fn hold(
         }
         known.event_count = known.event_count.saturating_add(1);
         neighbours.link(worker, known, false);
-        return;
+        return false;
     }
     let fresh = Held { kind, token, claim, first_time: time, last_time: time, event_count: 1 };
     if held.iter().filter(|held| held.kind == kind).count() >= limits::TOKENS_PER_WORKER_MAX {
         let same_kind = held.iter().enumerate().filter(|(_, held)| held.kind == kind);
         let oldest = same_kind.min_by_key(|(_, held)| (held.last_time, held.token));
         let Some((index, _)) = oldest.filter(|(_, held)| held.last_time <= time) else {
-            return;
+            return false;
         };
         let gone = held.remove(index);
         neighbours.unlink(worker, gone.kind, gone.token);
@@ -198,6 +224,7 @@ pub(super) fn hold(
         held.reserve_exact(2);
     }
     held.push(fresh);
+    true
 }
 
 /// How many distinct other workers a worker is tied to, crowds aside.

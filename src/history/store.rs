@@ -1,7 +1,9 @@
 //! The trait every store answers to, and the words it speaks.
 
+use super::afterwards::Afterwards;
 use super::neighbours::{Held, hold};
 use super::neighbours::{Neighbourhood, Neighbours, TokenKind};
+use super::nonces::{NonceClaim, NonceFault};
 use super::pools::{Contribution, Pools};
 use super::{Durable, Kept, Record};
 use crate::event::{EventTime, Token, limits};
@@ -74,6 +76,10 @@ pub struct Arrival<'a> {
     pub now: EventTime,
     /// Whether record and links may change. If not, the verdict is the only trace.
     pub keep: bool,
+    /// The session it belongs to; empty when none was named.
+    pub session_id: &'a str,
+    /// The nonce it carries, where nonces are enforced.
+    pub nonce: Option<NonceClaim>,
 }
 
 /// What came of an arrival.
@@ -98,6 +104,11 @@ pub enum Answer<V> {
         /// When it was first used.
         assess_time: EventTime,
     },
+    /// The event is new and its nonce is not good; nothing was scored and nothing changed.
+    NonceRefused {
+        /// Why.
+        fault: NonceFault,
+    },
 }
 
 /// What an erasure removed.
@@ -105,7 +116,7 @@ pub enum Answer<V> {
 pub struct Forgotten {
     /// Verdicts erased.
     pub verdict_count: u32,
-    /// Feedback entries erased. None are kept so far.
+    /// Feedback entries erased.
     pub feedback_count: u32,
     /// Other workers with whom a token was shared.
     pub link_count: u32,
@@ -200,6 +211,7 @@ pub struct Visit<'a, R> {
     pub(super) erased_after: Option<EventTime>,
     pub(super) teaches: bool,
     pub(super) changed: bool,
+    pub(super) raised: Option<bool>,
 }
 
 /// What a record gives to the pools.
@@ -252,16 +264,31 @@ impl<R: Record> Visit<'_, R> {
     }
 
     /// Remembers that the worker was seen with these tokens under this claim. Does nothing unless the event teaches.
-    pub fn hold(&mut self, tokens: &[(TokenKind, Token)], claim: Option<ClaimSummary>) {
+    ///
+    /// Returns whether any of them was new with this worker.
+    pub fn hold(&mut self, tokens: &[(TokenKind, Token)], claim: Option<ClaimSummary>) -> bool {
+        let mut fresh = false;
         if self.teaches {
             for (kind, token) in tokens {
-                hold(self.held, self.neighbours, self.worker, (*kind, *token), claim, self.time);
+                fresh |= hold(self.held, self.neighbours, self.worker, (*kind, *token), claim, self.time);
             }
             if !self.changed && !tokens.is_empty() {
                 self.given = given(self.record);
                 self.changed = true;
             }
         }
+        fresh
+    }
+
+    /// Whether the worker was seen with a token.
+    pub fn holds(&self, kind: TokenKind, token: Token) -> bool {
+        self.held.iter().any(|held| held.kind == kind && held.token == token)
+    }
+
+    /// Has watchers told that the standing changed its level; `raised` when the worker stands out now. Told once the
+    /// change is persisted, and not at all unless the record is kept.
+    pub fn tell(&mut self, raised: bool) {
+        self.raised = Some(raised);
     }
 }
 
@@ -269,7 +296,7 @@ impl<R: Record> Visit<'_, R> {
 ///
 /// Calls return without waiting for the disk; what waits is the [`Durable`] they hand out. Every method may be called
 /// from any thread.
-pub trait Store<R: Record, V: Kept>: Send + Sync {
+pub trait Store<R: Record, V: Kept>: Afterwards<R> {
     /// Gives the number of a tenant, making room for it on first sight.
     fn tenant(&self, name: &str) -> Result<TenantId, StoreError>;
 
@@ -303,7 +330,7 @@ pub trait Store<R: Record, V: Kept>: Send + Sync {
     /// When a worker was last erased; `None` when never.
     fn erased_after(&self, tenant: TenantId, worker_id: &str) -> Result<Option<EventTime>, StoreError>;
 
-    /// Erases record, verdicts and links of a worker, and from then on lets no event dated up to `now` teach.
+    /// Erases record, verdicts, feedback and links of a worker, and from then on lets no event dated up to `now` teach.
     ///
     /// Idempotent: a worker of whom nothing is kept gives zero counts. In force when it returns.
     fn forget(&self, tenant: TenantId, worker_id: &str, now: EventTime) -> Result<(Forgotten, Durable), StoreError>;

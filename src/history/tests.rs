@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+mod afterwards;
 mod crash;
 mod model;
 mod retention;
@@ -53,7 +54,16 @@ fn at(hours: i64) -> EventTime {
 }
 
 fn arrival<'a>(event_id: &'a str, worker_id: &'a str, hours: i64) -> Arrival<'a> {
-    Arrival { event_id, worker_id, event_time: at(hours), content_hash: [7; 32], now: at(hours), keep: true }
+    Arrival {
+        event_id,
+        worker_id,
+        event_time: at(hours),
+        content_hash: [7; 32],
+        now: at(hours),
+        keep: true,
+        session_id: "",
+        nonce: None,
+    }
 }
 
 fn service() -> Config {
@@ -101,6 +111,7 @@ fn words(answer: Answer<Said>) -> String {
         Answer::First { verdict, durable } => durable.wait().map(|()| format!("first: {}", verdict.0)).unwrap(),
         Answer::Repeated { verdict, durable } => durable.wait().map(|()| format!("again: {}", verdict.0)).unwrap(),
         Answer::Different { assess_time } => format!("different since {}", assess_time.0 / HOUR),
+        Answer::NonceRefused { fault } => format!("refused: {fault:?}"),
     }
 }
 

@@ -26,6 +26,13 @@ impl Secret {
         Secret(hasher.finalize().into())
     }
 
+    /// A key for one tenant and purpose, made of the secret.
+    pub(super) fn key(&self, tenant: u32, purpose: &str) -> [u8; 32] {
+        let hasher = Sha256::new().chain_update(self.0).chain_update(tenant.to_be_bytes());
+        // A zero byte, which no worker's name begins with: the names of tombstones are made of the same secret.
+        hasher.chain_update([0]).chain_update(purpose).finalize().into()
+    }
+
     /// The name under which a worker's erasure is remembered.
     pub(super) fn stone(&self, tenant: u32, worker: &str) -> Stone {
         let mut hasher = Sha256::new();

@@ -8,6 +8,7 @@
 
 pub mod additive;
 pub mod artefact;
+pub mod operator_cluster;
 pub mod standing_model;
 
 pub use additive::{Additive, Contribution, Term, Weighed};

@@ -13,6 +13,6 @@ pub mod whereabouts;
 pub use advice::Advice;
 pub use level::RiskLevel;
 pub use reasons::{Evidence, Reason, ReasonCode};
-pub use standing::{Standing, WorkerStanding};
+pub use standing::{Standing, StandingLevel, WorkerStanding};
 pub use verdict::{FamilyAssessment, Maturity, ModelReference, Verdict};
 pub use whereabouts::Whereabouts;

@@ -31,13 +31,67 @@ struct Kept {
     last_seconds: i64,
 }
 
-/// What a reviewer has cleared: the reason, and the evidence it had then, nats.
+/// How a worker stands, in the three steps that watchers are told of.
+///
+/// Declared in the order in which stores hold it: the first two were once written as "not flagged" and "flagged".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum StandingLevel {
+    /// Nothing to speak of.
+    #[default]
+    Low,
+    /// Flagged: at the threshold or above.
+    High,
+    /// Under the threshold and at least half of the way there.
+    Medium,
+}
+
+/// Share of the threshold at which a standing becomes [`StandingLevel::Medium`].
+const MEDIUM_SHARE: f64 = 0.5;
+/// Share of the threshold under which it ceases to be. Lower, so that evidence which hovers is told of once.
+const MEDIUM_LEFT_SHARE: f64 = 0.4;
+
+impl StandingLevel {
+    fn of(evidence_log_odds: f64, threshold_log_odds: f64, before: Self) -> Self {
+        let share = if before == Self::Low { MEDIUM_SHARE } else { MEDIUM_LEFT_SHARE };
+        if evidence_log_odds >= threshold_log_odds {
+            Self::High
+        } else if evidence_log_odds >= share * threshold_log_odds {
+            Self::Medium
+        } else {
+            Self::Low
+        }
+    }
+}
+
+/// What a reviewer has cleared of one finding: the level that was explained, and what was seen since.
+///
+/// The worker's own statistics go on beside it untouched, so that a clearance withdrawn leaves no trace.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Clearance {
     /// The reason.
-    pub code: ReasonCode,
-    /// What it added when cleared.
-    pub evidence_log_odds: f32,
+    code: ReasonCode,
+    /// Mean score the review explained, nats; absent when the finding had not been seen.
+    explained_mean: Option<f32>,
+    /// Latest session the review could know of, seconds since 1970. What is older is explained however late it comes.
+    until_seconds: i64,
+    /// Sessions since.
+    since: Kept,
+}
+
+impl Clearance {
+    /// How far the explained level lies above the honest mean, nats: sessions since are measured from there.
+    fn shift(&self, entry: &FindingModel) -> f64 {
+        self.explained_mean.map_or(0.0, |mean| (f64::from(mean) - entry.honest_mean).max(0.0))
+    }
+
+    /// What of `evidence` still counts: never more than it, and only what sessions since show beyond what was explained.
+    fn leaves(&self, evidence: f64, entry: &FindingModel, prepared: &PreparedStanding, seconds: i64) -> f64 {
+        if evidence <= 0.0 || self.since.count <= 0.0 {
+            return evidence.min(0.0);
+        }
+        let beyond = Kept { mean: self.since.mean - self.shift(entry) as f32, ..self.since };
+        beyond.evidence(entry, prepared, seconds).clamp(0.0, evidence)
+    }
 }
 
 /// What is kept of a worker's sessions.
@@ -47,7 +101,7 @@ pub struct Standing {
     session_count: u32,
     day_count: u32,
     last_day: i32,
-    flagged: bool,
+    level: StandingLevel,
     flag_micros: Option<i64>,
     cleared: Vec<Clearance>,
 }
@@ -87,7 +141,32 @@ fn decay(seconds: i64, half_life_days: f64) -> f64 {
     (-days * std::f64::consts::LN_2 / half_life_days).exp()
 }
 
+/// Number of no finding: for clearances of reasons that no finding of this release is told as.
+const NO_FINDING: u8 = u8::MAX;
+
 impl Kept {
+    fn none(finding: u8, last_seconds: i64) -> Self {
+        Self { finding, day_count: 0, last_day: i32::MIN, count: 0.0, mean: 0.0, last_seconds }
+    }
+
+    /// Adds one session's score. A day stands out when the score lies past the middle, `shift` nats further up.
+    fn add(&mut self, score: f64, shift: f64, entry: &FindingModel, half_life: f64, (seconds, day): (i64, i32)) {
+        let capped = score.clamp(-entry.score_cap, entry.score_cap) as f32;
+        if entry.cumulative {
+            (self.count, self.mean) = (1.0, capped);
+        } else {
+            let faded = decay(seconds - self.last_seconds, half_life) as f32;
+            self.count = self.count * faded + 1.0;
+            self.mean += (capped - self.mean) / self.count;
+        }
+        self.last_seconds = self.last_seconds.max(seconds);
+        let line = entry.honest_mean + STANDING_OUT_SHARE * (entry.hostile_mean - entry.honest_mean);
+        if score - shift > line && day > self.last_day {
+            self.day_count = self.day_count.saturating_add(1);
+            self.last_day = day;
+        }
+    }
+
     fn evidence(&self, entry: &FindingModel, prepared: &PreparedStanding, now_seconds: i64) -> f64 {
         let faded = decay(now_seconds - self.last_seconds, prepared.model.half_life_days);
         let count = if entry.cumulative { 1.0 } else { f64::from(self.count) * faded };
@@ -114,44 +193,82 @@ impl Standing {
                 self.add_finding(*finding, score, entry, prepared.model.half_life_days, (seconds, day));
             }
         }
-        let evidence = self.evidence_log_odds(prepared, seconds);
-        let flagged = evidence >= prepared.model.threshold_log_odds;
-        if flagged && !self.flagged {
-            self.flag_micros = Some(time_micros);
+        self.settle(prepared, time_micros);
+    }
+
+    /// Brings the level up to date as of an instant; evidence fades without sessions too.
+    pub fn settle(&mut self, prepared: &PreparedStanding, now_micros: i64) {
+        let evidence = self.evidence_log_odds(prepared, now_micros.div_euclid(1_000_000));
+        let level = StandingLevel::of(evidence, prepared.model.threshold_log_odds, self.level);
+        if level == StandingLevel::High && self.level != StandingLevel::High {
+            self.flag_micros = Some(now_micros);
         }
-        self.flagged = flagged;
+        self.level = level;
+    }
+
+    /// Raises what is cumulative by nature (links) to what another worker's event showed, without counting a session.
+    ///
+    /// Never lowers: the worker's own next event measures anew.
+    pub fn implicate(&mut self, features: &Features, prepared: &PreparedStanding, time_micros: i64) {
+        let seconds = time_micros.div_euclid(1_000_000);
+        let day = i32::try_from(seconds.div_euclid(86_400)).unwrap_or(i32::MAX);
+        for finding in Finding::ALL {
+            let (Some(score), Some(entry)) = (features.get(finding.score()), prepared.of(*finding)) else { continue };
+            let index = finding.index() as u8;
+            let mean = self.kept.iter().find(|kept| kept.finding == index).map(|kept| f64::from(kept.mean));
+            if entry.cumulative && mean.is_none_or(|mean| score > mean) {
+                self.add_finding(*finding, score, entry, prepared.model.half_life_days, (seconds, day));
+            }
+        }
+        self.settle(prepared, time_micros);
     }
 
     fn add_finding(&mut self, finding: Finding, score: f64, entry: &FindingModel, half_life: f64, at: (i64, i32)) {
-        let (seconds, day) = at;
-        let capped = score.clamp(-entry.score_cap, entry.score_cap) as f32;
         let index = finding.index() as u8;
         let position = self.kept.iter().position(|kept| kept.finding == index).unwrap_or_else(|| {
-            let last_seconds = seconds;
-            self.kept.push(Kept {
-                finding: index,
-                day_count: 0,
-                last_day: i32::MIN,
-                count: 0.0,
-                mean: 0.0,
-                last_seconds,
-            });
+            self.kept.push(Kept::none(index, at.0));
             self.kept.len() - 1
         });
-        let kept = &mut self.kept[position];
-        if entry.cumulative {
-            (kept.count, kept.mean) = (1.0, capped);
-        } else {
-            let faded = decay(seconds - kept.last_seconds, half_life) as f32;
-            kept.count = kept.count * faded + 1.0;
-            kept.mean += (capped - kept.mean) / kept.count;
+        self.kept[position].add(score, 0.0, entry, half_life, at);
+        for clearance in self.cleared.iter_mut().filter(|one| one.since.finding == index && at.0 > one.until_seconds) {
+            let shift = clearance.shift(entry);
+            clearance.since.add(score, shift, entry, half_life, at);
         }
-        kept.last_seconds = kept.last_seconds.max(seconds);
-        let line = entry.honest_mean + STANDING_OUT_SHARE * (entry.hostile_mean - entry.honest_mean);
-        if score > line && day > kept.last_day {
-            kept.day_count = kept.day_count.saturating_add(1);
-            kept.last_day = day;
+    }
+
+    /// Makes the cleared reasons those of `wanted`. Of these, `fresh` are cleared as of now, at the level seen so far;
+    /// the others keep the level they were cleared at. What is not wanted counts again as if never cleared.
+    pub fn clear(&mut self, wanted: &[ReasonCode], fresh: &[ReasonCode], prepared: &PreparedStanding, now_micros: i64) {
+        self.cleared.retain(|one| wanted.contains(&one.code) && !fresh.contains(&one.code));
+        for code in wanted {
+            if self.cleared.iter().any(|one| one.code == *code) {
+                continue;
+            }
+            let mut told_as: Vec<u8> = Finding::ALL
+                .iter()
+                .filter(|finding| ReasonCode::of(**finding) == *code)
+                .map(|finding| finding.index() as u8)
+                .collect();
+            if told_as.is_empty() {
+                told_as.push(NO_FINDING);
+            }
+            for finding in told_as {
+                let seen = self.kept.iter().find(|kept| kept.finding == finding);
+                let until_seconds = seen.map_or(i64::MIN, |kept| kept.last_seconds);
+                self.cleared.push(Clearance {
+                    code: *code,
+                    explained_mean: seen.map(|kept| kept.mean),
+                    until_seconds,
+                    since: Kept::none(finding, seen.map_or(0, |kept| kept.last_seconds)),
+                });
+            }
         }
+        self.cleared.sort_by_key(|one| (one.code, one.since.finding));
+        self.settle(prepared, now_micros);
+    }
+
+    fn clearance(&self, finding: u8) -> Option<&Clearance> {
+        self.cleared.iter().find(|one| one.since.finding == finding)
     }
 
     fn contributions<'a>(
@@ -163,18 +280,19 @@ impl Standing {
             let finding = *Finding::ALL.get(usize::from(kept.finding))?;
             let entry = prepared.of(finding)?;
             let evidence = kept.evidence(entry, prepared, seconds);
-            Some((finding, kept, entry, self.after_clearance(ReasonCode::of(finding), evidence)))
+            let clearance = self.clearance(kept.finding);
+            let counted = clearance.map_or(evidence, |one| one.leaves(evidence, entry, prepared, seconds));
+            Some((finding, kept, entry, counted))
         })
-    }
-
-    /// What is cleared does not count until it grows beyond what was cleared.
-    fn after_clearance(&self, code: ReasonCode, evidence: f64) -> f64 {
-        let cleared = self.cleared.iter().find(|clearance| clearance.code == code);
-        cleared.map_or(evidence, |clearance| evidence - evidence.clamp(0.0, f64::from(clearance.evidence_log_odds)))
     }
 
     fn evidence_log_odds(&self, prepared: &PreparedStanding, seconds: i64) -> f64 {
         self.contributions(prepared, seconds).fold(0.0, |sum, (_, _, _, evidence)| sum + evidence)
+    }
+
+    /// How the worker stood when last looked at.
+    pub fn level(&self) -> StandingLevel {
+        self.level
     }
 
     /// Sessions counted so far.
@@ -184,7 +302,7 @@ impl Standing {
 
     /// Whether the worker was flagged after the last session.
     pub fn flagged(&self) -> bool {
-        self.flagged
+        self.level == StandingLevel::High
     }
 
     /// The standing as of an instant, with its reasons.
@@ -212,10 +330,13 @@ impl Standing {
             found.push(Reason {
                 code: ReasonCode::of(finding),
                 contribution_log_odds: evidence,
-                evidence: vec![mean_beside_expectation(finding, kept, entry)],
+                evidence: vec![mean_beside_expectation(finding, kept, entry, self.clearance(kept.finding))],
             });
         }
         let (reasons, residual_log_odds) = reasons::listed(found);
+        // In order of codes already, one entry per finding.
+        let mut cleared_reasons: Vec<ReasonCode> = self.cleared.iter().map(|clearance| clearance.code).collect();
+        cleared_reasons.dedup();
         WorkerStanding {
             evidence_log_odds,
             flagged: evidence_log_odds >= prepared.model.threshold_log_odds,
@@ -227,123 +348,31 @@ impl Standing {
             day_count: self.day_count,
             reasons,
             residual_log_odds,
-            cleared_reasons: self.cleared.iter().map(|clearance| clearance.code).collect(),
+            cleared_reasons,
         }
     }
 }
 
-/// The mean score over sessions beside what honest workers' means are: 1.645 standard deviations either way.
-fn mean_beside_expectation(finding: Finding, kept: &Kept, entry: &FindingModel) -> Evidence {
+/// The mean score over sessions beside what honest workers' means are: 1.645 standard deviations either way. Of a
+/// cleared finding the sessions since, beside the level that was explained.
+fn mean_beside_expectation(
+    finding: Finding,
+    kept: &Kept,
+    entry: &FindingModel,
+    clearance: Option<&Clearance>,
+) -> Evidence {
+    let since = clearance.filter(|one| one.since.count > 0.0);
+    let (kept, shift) = since.map_or((kept, 0.0), |one| (&one.since, one.shift(entry)));
     let variance = entry.between_variance + entry.within_variance / f64::from(kept.count.max(1.0));
     let half_width = 1.645 * variance.sqrt();
     Evidence {
         feature: finding.score().name().into(),
         value: f64::from(kept.mean),
-        expected_low: Some(entry.honest_mean - half_width),
-        expected_high: Some(entry.honest_mean + half_width),
+        expected_low: Some(entry.honest_mean + shift - half_width),
+        expected_high: Some(entry.honest_mean + shift + half_width),
         baseline: Some(Baseline::Population),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::evidence::feature::FeatureId;
-    use crate::model::StandingModel;
-
-    const DAY: i64 = 86_400_000_000;
-
-    fn entry(finding: &str, evidence_max: f64, evidence_max_sustained: f64) -> FindingModel {
-        FindingModel {
-            finding: finding.into(),
-            honest_mean: -1.0,
-            hostile_mean: 4.0,
-            between_variance: 1.0,
-            within_variance: 1.0,
-            hostile_share: 0.3,
-            score_cap: 8.0,
-            evidence_max,
-            evidence_max_sustained,
-            cumulative: false,
-        }
-    }
-
-    fn model() -> PreparedStanding {
-        let model = StandingModel {
-            findings: vec![entry("remote_input.pointer", 5.0, 5.0), entry("remote_input.loop", 5.0, 10.0)],
-            half_life_days: 60.0,
-            sustained_day_count: 3,
-            false_flag_budget: 1e-3,
-            threshold_log_odds: 6.9,
-        };
-        model.prepare().expect("a sound model")
-    }
-
-    fn session(feature: FeatureId, score: f64) -> Features {
-        let mut features = Features::default();
-        features.set(feature, score);
-        features
-    }
-
-    fn after(feature: FeatureId, score: f64, days: i64) -> WorkerStanding {
-        let (model, features) = (model(), session(feature, score));
-        let mut standing = Standing::default();
-        (0..days).for_each(|day| standing.add(&features, &model, day * DAY));
-        standing.report(&model, (days - 1) * DAY)
-    }
-
-    #[test]
-    fn no_transport_finding_flags_alone_however_long() {
-        let standing = after(FeatureId::RemoteInputPointerLogOdds, 8.0, 90);
-        assert!((standing.evidence_log_odds - 5.0).abs() < 1e-9 && !standing.flagged);
-    }
-
-    #[test]
-    fn physics_flags_alone_once_three_days_have_shown_it() {
-        assert!(!after(FeatureId::RemoteInputLoopLogOdds, 8.0, 2).flagged);
-        let standing = after(FeatureId::RemoteInputLoopLogOdds, 8.0, 3);
-        assert!(standing.flagged && standing.flag_micros == Some(2 * DAY));
-    }
-
-    #[test]
-    fn a_steady_oddity_levels_off() {
-        let at = |days| after(FeatureId::RemoteInputPointerLogOdds, 1.7, days).evidence_log_odds;
-        assert!(at(40) - at(20) < 0.1 * (at(20) - at(1)).abs() + 0.05, "{} {} {}", at(1), at(20), at(40));
-    }
-
-    #[test]
-    fn a_day_of_many_sessions_is_one_day() {
-        let (model, features) = (model(), session(FeatureId::RemoteInputLoopLogOdds, 8.0));
-        let mut standing = Standing::default();
-        (0..10).for_each(|minute| standing.add(&features, &model, minute * 60_000_000));
-        let report = standing.report(&model, 600_000_000);
-        assert_eq!((report.session_count, report.day_count, report.flagged), (10, 1, false));
-    }
-
-    #[test]
-    fn old_evidence_fades_and_the_flag_with_it() {
-        let (model, features) = (model(), session(FeatureId::RemoteInputLoopLogOdds, 8.0));
-        let mut standing = Standing::default();
-        (0..5).for_each(|day| standing.add(&features, &model, day * DAY));
-        let (now, later) = (standing.report(&model, 4 * DAY), standing.report(&model, 2_000 * DAY));
-        assert!(now.flagged && !later.flagged && later.evidence_log_odds < now.evidence_log_odds / 2.0);
-        assert_eq!(later.flag_micros, now.flag_micros, "when it last became true is still told");
-    }
-
-    #[test]
-    fn what_was_cleared_counts_only_beyond_what_was_cleared() {
-        let clearance = Clearance { code: ReasonCode::RemoteInputLoopDelay, evidence_log_odds: 3.0 };
-        let standing = Standing { cleared: vec![clearance], ..Standing::default() };
-        assert_eq!(standing.after_clearance(ReasonCode::RemoteInputLoopDelay, 2.0), 0.0);
-        assert_eq!(standing.after_clearance(ReasonCode::RemoteInputLoopDelay, 5.0), 2.0);
-        assert_eq!(standing.after_clearance(ReasonCode::CrowdSharedSite, 5.0), 5.0);
-        assert_eq!(standing.after_clearance(ReasonCode::RemoteInputLoopDelay, -1.0), -1.0);
-    }
-
-    #[test]
-    fn reasons_and_residual_add_up_to_the_evidence() {
-        let standing = after(FeatureId::RemoteInputLoopLogOdds, 1.3, 7);
-        let told: f64 = standing.reasons.iter().map(|reason| reason.contribution_log_odds).sum();
-        assert!((told + standing.residual_log_odds - standing.evidence_log_odds).abs() < 1e-12);
-    }
-}
+mod tests;

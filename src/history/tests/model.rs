@@ -126,6 +126,8 @@ fn check(on_disk: bool, steps: &[Step]) {
                     content_hash: [content; 32],
                     now,
                     keep: *keep,
+                    session_id: "",
+                    nonce: None,
                 };
                 let held: Vec<_> = tokens.iter().map(|(kind, name)| (TokenKind(*kind), token(*name))).collect();
                 let answer = words(assess_with(&*store, tenant, &arrival, &held));

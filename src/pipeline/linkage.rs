@@ -1,0 +1,241 @@
+//! Who shares what with whom: links of one worker, and clusters of a tenant, made from the index when asked for.
+//!
+//! Nothing is kept but the names of clusters, per worker; so links and clusters are what the index says now, whatever
+//! the order in which events came, and an erased worker is in none.
+
+use super::{Failure, Pipeline};
+use crate::event::{EventTime, limits};
+use crate::evidence::crowd::{LinkKind, Parameters};
+use crate::history::{ClusterName, Durable, Shared, TenantId};
+use crate::model::operator_cluster::{Cluster, Pair, clusters, inherited_names, pair_log_odds, tie_log_odds};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// One kind of thing that two workers share.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Link {
+    /// One worker.
+    pub worker_id: Arc<str>,
+    /// The other.
+    pub other_worker_id: Arc<str>,
+    /// What they share, by number of the wire.
+    pub kind: u8,
+    /// Log-likelihood ratio, nats, of "same hands or same room" against "strangers".
+    pub weight_log_odds: f64,
+    /// Events of either in which it was seen.
+    pub event_count: u32,
+    /// When it was first seen with both.
+    pub first_time: EventTime,
+    /// When it was last seen with either.
+    pub last_time: EventTime,
+}
+
+/// Workers that look operated together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OperatorCluster {
+    /// Its name, such as `oc-0123456789abcdef`.
+    pub cluster_id: String,
+    /// Its members, by id.
+    pub worker_ids: Vec<Arc<str>>,
+    /// Evidence before the prior, nats.
+    pub log_odds: f64,
+    /// Probability, in [0, 1], that one operator or site stands behind most of them.
+    pub probability: f64,
+    /// The links between members, strongest first; at most [`limits::LINKS_PER_CLUSTER_MAX`].
+    pub links: Vec<Link>,
+    /// Latest sighting of any link.
+    pub last_time: EventTime,
+}
+
+/// What two workers share of one kind.
+struct Tie {
+    /// The strongest thing's claims agree, and how many workers have it.
+    weight: f64,
+    shared_count: usize,
+    event_count: u32,
+    first_time: EventTime,
+    last_time: EventTime,
+}
+
+/// Ties by kind.
+type Ties = BTreeMap<LinkKind, Tie>;
+
+fn kind_of(shared: &Shared<'_>) -> Option<LinkKind> {
+    LinkKind::ALL.iter().copied().find(|kind| *kind as u8 == shared.kind.0)
+}
+
+/// Adds what the holders numbered `one` and `other` share through a token.
+fn tie(ties: &mut Ties, kind: LinkKind, shared: &Shared<'_>, (one, other): (usize, usize), parameters: &Parameters) {
+    let (one, other) = (&shared.holders[one], &shared.holders[other]);
+    let agree = one.claim.zip(other.claim).and_then(|(one, other)| one.agrees(&other));
+    let first_time = one.first_time.max(other.first_time);
+    let last_time = one.last_time.max(other.last_time);
+    let tie = ties.entry(kind).or_insert(Tie {
+        weight: f64::NEG_INFINITY,
+        shared_count: 0,
+        event_count: 0,
+        first_time,
+        last_time,
+    });
+    tie.shared_count += 1;
+    tie.weight = tie.weight.max(tie_log_odds(kind, agree, shared.holders.len(), tie.shared_count, parameters));
+    tie.event_count = tie.event_count.saturating_add(one.event_count).saturating_add(other.event_count);
+    tie.first_time = tie.first_time.min(first_time);
+    tie.last_time = tie.last_time.max(last_time);
+}
+
+fn links(one: &Arc<str>, other: &Arc<str>, ties: &Ties) -> Vec<Link> {
+    let link = |(kind, tie): (&LinkKind, &Tie)| Link {
+        worker_id: Arc::clone(one),
+        other_worker_id: Arc::clone(other),
+        kind: *kind as u8,
+        weight_log_odds: tie.weight,
+        event_count: tie.event_count,
+        first_time: tie.first_time,
+        last_time: tie.last_time,
+    };
+    ties.iter().map(link).collect()
+}
+
+/// Strongest first, then by workers and kind.
+fn sort(links: &mut [Link]) {
+    links.sort_by(|a, b| {
+        let names = |link: &Link| (Arc::clone(&link.worker_id), Arc::clone(&link.other_worker_id), link.kind);
+        b.weight_log_odds.total_cmp(&a.weight_log_odds).then_with(|| names(a).cmp(&names(b)))
+    });
+}
+
+impl Pipeline {
+    /// The links of one worker, strongest first; `None` when nothing is kept of the worker.
+    ///
+    /// # Errors
+    /// [`Failure::ModelNotLoaded`] without a model, [`Failure::Store`] when the store cannot read.
+    pub fn links(&self, tenant: TenantId, worker_id: &str) -> Result<Option<Vec<Link>>, Failure> {
+        let models = self.models();
+        let model = models.get("").ok_or(Failure::ModelNotLoaded { model_id: String::new() })?;
+        let parameters = &model.file.evidence.crowd;
+        if self.store.record(tenant, worker_id)?.is_none() {
+            return Ok(None);
+        }
+        let mut by_other: BTreeMap<Arc<str>, Ties> = BTreeMap::new();
+        self.store.shared_tokens(tenant, Some(worker_id), &mut |shared| {
+            let Some(kind) = kind_of(shared) else { return };
+            let Some(own) = shared.holders.iter().position(|holder| *holder.worker_id == *worker_id) else { return };
+            for other in (0..shared.holders.len()).filter(|other| *other != own) {
+                let ties = by_other.entry(Arc::clone(&shared.holders[other].worker_id)).or_default();
+                tie(ties, kind, shared, (own, other), parameters);
+            }
+        })?;
+        let worker: Arc<str> = worker_id.into();
+        let mut found: Vec<Link> = by_other.iter().flat_map(|(other, ties)| links(&worker, other, ties)).collect();
+        sort(&mut found);
+        Ok(Some(found))
+    }
+
+    /// The clusters of a tenant, largest evidence first, with their names made to last. Resolve the promise before the
+    /// names are given out.
+    ///
+    /// Walks the whole index: meant for a thread of its own.
+    ///
+    /// # Errors
+    /// As [`Pipeline::links`], or when the names cannot be kept.
+    pub fn operator_clusters(&self, tenant: TenantId) -> Result<(Vec<OperatorCluster>, Durable), Failure> {
+        let models = self.models();
+        let model = models.get("").ok_or(Failure::ModelNotLoaded { model_id: String::new() })?;
+        let parameters = &model.file.evidence.crowd;
+        let mut by_pair: HashMap<(Arc<str>, Arc<str>), Ties> = HashMap::new();
+        self.store.shared_tokens(tenant, None, &mut |shared| {
+            let Some(kind) = kind_of(shared) else { return };
+            // Holders are ordered by id, so a pair has one name.
+            for one in 0..shared.holders.len() {
+                for other in one + 1..shared.holders.len() {
+                    let name = |index: usize| Arc::clone(&shared.holders[index].worker_id);
+                    let ties = by_pair.entry((name(one), name(other))).or_default();
+                    tie(ties, kind, shared, (one, other), parameters);
+                }
+            }
+        })?;
+        let mut workers: Vec<Arc<str>> =
+            by_pair.keys().flat_map(|(one, other)| [Arc::clone(one), Arc::clone(other)]).collect();
+        workers.sort_unstable();
+        workers.dedup();
+        // INVARIANT: every name was collected from the pairs just above.
+        let number = |worker: &Arc<str>| workers.binary_search(worker).unwrap_or_default() as u32;
+        let pair = |((one, other), ties): (&(Arc<str>, Arc<str>), &Ties)| {
+            let weights: Vec<f64> = ties.values().map(|tie| tie.weight).collect();
+            Pair { one: number(one), other: number(other), log_odds: pair_log_odds(&weights, parameters) }
+        };
+        let pairs: Vec<Pair> = by_pair.iter().map(pair).collect();
+        let found = clusters(workers.len(), &pairs, limits::WORKERS_PER_CLUSTER_MAX);
+        let (names, durable) = self.name(tenant, &workers, &found)?;
+        let mut cluster_of = vec![usize::MAX; workers.len()];
+        for (index, cluster) in found.iter().enumerate() {
+            cluster.members.iter().for_each(|member| cluster_of[*member as usize] = index);
+        }
+        let mut told: Vec<OperatorCluster> = found
+            .iter()
+            .zip(names)
+            .map(|(cluster, name)| OperatorCluster {
+                cluster_id: format!("oc-{name:016x}"),
+                worker_ids: cluster.members.iter().map(|member| Arc::clone(&workers[*member as usize])).collect(),
+                log_odds: cluster.log_odds,
+                probability: cluster.probability,
+                links: Vec::new(),
+                last_time: EventTime(i64::MIN),
+            })
+            .collect();
+        for ((one, other), ties) in &by_pair {
+            let (here, there) = (cluster_of[number(one) as usize], cluster_of[number(other) as usize]);
+            if here == there
+                && let Some(cluster) = told.get_mut(here)
+            {
+                cluster.links.extend(links(one, other, ties));
+            }
+        }
+        for cluster in &mut told {
+            let latest = cluster.links.iter().map(|link| link.last_time).max();
+            cluster.last_time = latest.unwrap_or(cluster.last_time);
+            sort(&mut cluster.links);
+            cluster.links.truncate(limits::LINKS_PER_CLUSTER_MAX);
+        }
+        Ok((told, durable))
+    }
+
+    /// The names of clusters: inherited where most members stayed, new ones otherwise.
+    fn name(
+        &self,
+        tenant: TenantId,
+        workers: &[Arc<str>],
+        found: &[Cluster],
+    ) -> Result<(Vec<ClusterName>, Durable), Failure> {
+        let key = self.store.key(tenant, "cluster")?;
+        let members: Vec<Vec<u32>> = found.iter().map(|cluster| cluster.members.clone()).collect();
+        let mut names: Vec<ClusterName> = Vec::new();
+        let durable = self.store.name_clusters(tenant, &mut |before| {
+            let mut holders: HashMap<ClusterName, usize> = HashMap::new();
+            before.values().for_each(|name| *holders.entry(*name).or_default() += 1);
+            let name_of = |member: u32| before.get(&workers[member as usize]).copied();
+            let inherited = inherited_names(&members, name_of, |name| holders.get(&name).copied().unwrap_or_default());
+            let mint = |members: &[u32]| {
+                let mut hasher = Sha256::new_with_prefix(key);
+                for member in members {
+                    hasher.update(workers[*member as usize].as_bytes());
+                    hasher.update([0]);
+                }
+                let digest: [u8; 32] = hasher.finalize().into();
+                digest.first_chunk::<8>().map_or(0, |first| u64::from_be_bytes(*first))
+            };
+            names = members.iter().zip(inherited).map(|(own, name)| name.unwrap_or_else(|| mint(own))).collect();
+            let mut now: HashMap<Arc<str>, ClusterName> = HashMap::new();
+            for (own, name) in members.iter().zip(&names) {
+                now.extend(own.iter().map(|member| (Arc::clone(&workers[*member as usize]), *name)));
+            }
+            let gone =
+                before.keys().filter(|worker| !now.contains_key(*worker)).map(|worker| (Arc::clone(worker), None));
+            let changed = now.iter().filter(|(worker, name)| before.get(*worker) != Some(*name));
+            gone.chain(changed.map(|(worker, name)| (Arc::clone(worker), Some(*name)))).collect()
+        })?;
+        Ok((names, durable))
+    }
+}
