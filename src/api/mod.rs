@@ -9,6 +9,7 @@
 
 pub mod assess;
 pub mod convert;
+mod deadline;
 pub mod doors;
 pub mod json_line;
 mod later;
