@@ -3,22 +3,13 @@
 //! Worked example: a `SessionEvent` whose `typing.key_classes` holds 99 becomes an `EventUnchecked` that holds 99, and
 //! `EventUnchecked::check` names `event.typing.key_classes[i]`.
 
+pub use super::content_hash::content_hash;
 use super::wire;
 use crate::event::{
     CadenceTableUnchecked, ChallengeUnchecked, ClaimUnchecked, CollectorReport, DeviceUnchecked, DigraphTime,
     DurationUnchecked, EventTime, EventUnchecked, KeyTime, NetworkUnchecked, PlaceUnchecked, PointerUnchecked,
     RemoteInputUnchecked, TimestampUnchecked, TimezoneUnchecked, TypingUnchecked, Violations,
 };
-use prost::Message as _;
-use sha2::{Digest as _, Sha256};
-
-/// Hash of an event in canonical form: equal hashes mean equal events.
-///
-/// Fields are hashed in proto order without defaults, so that an event says the same by JSON and by gRPC, in camelCase
-/// and in snake_case.
-pub fn content_hash(message: &wire::SessionEvent) -> [u8; 32] {
-    Sha256::digest(message.encode_to_vec()).into()
-}
 
 /// What an event may teach. `None`, with a violation of `profile_update`, when the number is not known.
 pub fn profile_update(number: i32, v: &mut Violations) -> Option<wire::ProfileUpdate> {
@@ -406,6 +397,7 @@ mod tests {
     use proptest::collection::vec;
     use proptest::option;
     use proptest::prelude::*;
+    use prost::Message as _;
 
     fn instant() -> impl Strategy<Value = TimestampUnchecked> {
         (0..253_402_300_800_i64, 0..1_000_000_000).prop_map(|(seconds, nanos)| TimestampUnchecked { seconds, nanos })

@@ -8,6 +8,7 @@
 //! in `refusal`, which names every field at once.
 
 pub mod assess;
+mod content_hash;
 pub mod convert;
 mod deadline;
 pub mod doors;
