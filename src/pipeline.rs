@@ -3,7 +3,7 @@
 //! Serving, `elsewhere score` and training call [`Pipeline::assess_watched`], and it alone calls
 //! [`crate::evidence::compare`]; there is no other road to a feature.
 
-use crate::event::{Event, EventTime, Samples};
+use crate::event::{Event, EventTime, Samples, Token};
 use crate::evidence::crowd::{self, LinkKind};
 use crate::evidence::feature::Features;
 use crate::evidence::{self, Compared, Observations, Teaching, network, remote_input};
@@ -220,14 +220,15 @@ fn judge(
     let samples = &event.samples;
     let parameters = &model.file.evidence;
     let seen = evidence::observe(samples);
-    let neighbours = meet(&seen.crowd, visit);
+    let tokens: Vec<_> = seen.crowd.tokens.iter().map(|(kind, token)| (TokenKind(*kind as u8), *token)).collect();
+    let neighbours = meet(&tokens, visit);
     let Compared { features, coverage, utc_offsets } =
         evidence::compare(&seen, samples, &visit.record().profiles, &neighbours, parameters);
     watch(&features);
     let weighed = model.additive.weigh(&features);
     let maturity = visit.record().maturity;
     if visit.teaches() {
-        learn(&seen, samples, &features, model, teaching, visit);
+        learn(&seen, &tokens, samples, &features, model, teaching, visit);
     }
     let record = visit.record();
     let profile = &record.profiles.remote_input;
@@ -255,14 +256,14 @@ fn judge(
 
 fn learn(
     seen: &Observations,
+    tokens: &[(TokenKind, Token)],
     samples: &Samples,
     features: &Features,
     model: &Model,
     teaching: Teaching,
     visit: &mut Visit<'_, WorkerRecord>,
 ) {
-    let tokens: Vec<_> = seen.crowd.tokens.iter().map(|(kind, token)| (TokenKind(*kind as u8), *token)).collect();
-    visit.hold(&tokens, seen.crowd.claim);
+    visit.hold(tokens, seen.crowd.claim);
     let record = visit.record_mut();
     if record.profiles.learn(seen, features, &model.file.evidence, teaching) {
         record.maturity = grown(record.maturity, samples);
@@ -283,12 +284,8 @@ fn grown(maturity: Maturity, samples: &Samples) -> Maturity {
 }
 
 /// The other workers seen with this event's tokens, numbered so that none can be recognised behind this line.
-fn meet(seen: &crowd::Observation, visit: &Visit<'_, WorkerRecord>) -> Vec<crowd::Neighbour> {
-    if seen.tokens.is_empty() {
-        return Vec::new();
-    }
-    let asked: Vec<_> = seen.tokens.iter().map(|(kind, token)| (TokenKind(*kind as u8), *token)).collect();
-    let found = visit.neighbours(&asked);
+fn meet(tokens: &[(TokenKind, Token)], visit: &Visit<'_, WorkerRecord>) -> Vec<crowd::Neighbour> {
+    let found = visit.neighbours(tokens);
     let mut names: Vec<&str> = found.iter().flat_map(|row| &row.others).map(|other| &*other.worker_id).collect();
     names.sort_unstable();
     names.dedup();

@@ -261,7 +261,9 @@ pub struct Expectation {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Features {
     values: [f64; FeatureId::COUNT],
-    expected: Vec<(FeatureId, Expectation)>,
+    expected: Vec<Expectation>,
+    /// By feature, where its expectation stands in `expected`, counted from 1; 0 where nothing is expected.
+    expected_at: [u8; FeatureId::COUNT],
     present: u128,
 }
 
@@ -270,7 +272,12 @@ const _: () = assert!(FeatureId::COUNT <= 128);
 
 impl Default for Features {
     fn default() -> Self {
-        Self { values: [0.0; FeatureId::COUNT], expected: Vec::with_capacity(24), present: 0 }
+        Self {
+            values: [0.0; FeatureId::COUNT],
+            expected: Vec::with_capacity(32),
+            expected_at: [0; FeatureId::COUNT],
+            present: 0,
+        }
     }
 }
 
@@ -297,8 +304,16 @@ impl Features {
         baseline: Baseline,
     ) {
         self.set(feature, value);
-        self.expected.retain(|(other, _)| *other != feature);
-        self.expected.push((feature, Expectation { low, high, baseline }));
+        let expectation = Expectation { low, high, baseline };
+        let at = &mut self.expected_at[feature as usize];
+        match usize::from(*at).checked_sub(1).and_then(|at| self.expected.get_mut(at)) {
+            Some(earlier) => *earlier = expectation,
+            None => {
+                self.expected.push(expectation);
+                // INVARIANT: at most one entry per feature, and there are fewer than 256 features.
+                *at = self.expected.len() as u8;
+            }
+        }
     }
 
     /// The measurement, or `None` when it was not taken.
@@ -308,7 +323,7 @@ impl Features {
 
     /// What was expected of it, or `None` when nothing was.
     pub fn expectation(&self, feature: FeatureId) -> Option<Expectation> {
-        self.expected.iter().find(|(other, _)| *other == feature).map(|(_, expectation)| *expectation)
+        self.expected.get(usize::from(self.expected_at[feature as usize]).checked_sub(1)?).copied()
     }
 
     /// All measurements taken, in schema order.

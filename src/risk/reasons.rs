@@ -139,8 +139,9 @@ fn measured(features: &Features, feature: FeatureId) -> Option<Evidence> {
 pub fn of_session(weighed: &Weighed, features: &Features) -> (Vec<Reason>, f64) {
     let reasons = weighed.contributions.iter().map(|contribution| {
         let finding = contribution.finding;
-        let mut evidence: Vec<Evidence> =
-            finding.evidence().iter().filter_map(|feature| measured(features, *feature)).collect();
+        let behind = finding.evidence();
+        let mut evidence: Vec<Evidence> = Vec::with_capacity(behind.len() + 1);
+        evidence.extend(behind.iter().filter_map(|feature| measured(features, *feature)));
         evidence.truncate(EVIDENCE_MAX - 1);
         // The family's own score closes the list, so that weight and cap can be checked by hand.
         evidence.extend(measured(features, finding.score()));
