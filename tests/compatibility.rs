@@ -1,7 +1,7 @@
 //! Old readers and new writers: every released model still loads, and what cannot be read is refused by name.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
-use elsewhere::evidence::feature::FEATURE_SCHEMA_VERSION;
+use elsewhere::evidence::feature::{FEATURE_SCHEMA_VERSION, FeatureId, name_code, name_of_code};
 use elsewhere::model::artefact::hex;
 use elsewhere::model::{ArtefactError, Model};
 use sha2::{Digest, Sha256};
@@ -85,5 +85,18 @@ fn a_missing_file_is_named() {
     match Model::load(directory.path()) {
         Err(ArtefactError::Unreadable { path, .. }) => assert!(path.ends_with("card.md")),
         other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_feature_name_ever_kept_can_be_told_again() {
+    // Verdicts are kept with the codes of names. The list only grows: a name that is measured no more goes to the
+    // retired ones of `evidence/feature.rs` and stays here.
+    let kept = include_str!("feature_names.txt");
+    for name in kept.lines() {
+        assert_eq!(name_of_code(name_code(name)), Some(name));
+    }
+    for feature in FeatureId::ALL {
+        assert!(kept.lines().any(|name| name == feature.name()), "add {} to feature_names.txt", feature.name());
     }
 }

@@ -232,6 +232,27 @@ impl Finding {
     }
 }
 
+/// Names that older releases wrote down and this one no longer measures: kept verdicts tell them still.
+const RETIRED: &[&str] = &[];
+
+/// The number a name is written down as: FNV-1a over 32 bits. Three in four bytes of a kept verdict would otherwise be
+/// names.
+pub fn name_code(name: &str) -> u32 {
+    name.bytes().fold(0x811c_9dc5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+/// The name written down as a number, by this release or an older one; `None` when no release knew it.
+pub fn name_of_code(code: u32) -> Option<&'static str> {
+    static BY_CODE: std::sync::LazyLock<Vec<(u32, &'static str)>> = std::sync::LazyLock::new(|| {
+        let names = FeatureId::ALL.iter().map(|feature| feature.name()).chain(RETIRED.iter().copied());
+        let mut named: Vec<_> = names.map(|name| (name_code(name), name)).collect();
+        named.sort_unstable();
+        named
+    });
+    let found = BY_CODE.binary_search_by_key(&code, |(code, _)| *code).ok()?;
+    Some(BY_CODE[found].1)
+}
+
 /// What an expectation is drawn from. Numbers are those of the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[repr(u8)]
