@@ -1,6 +1,7 @@
 //! The program itself, started and stopped as an operator does it.
 #![cfg(unix)]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+#![expect(clippy::disallowed_methods, reason = "waits for a program, so it reads the clock")]
 
 mod common;
 
