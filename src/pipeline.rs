@@ -8,7 +8,7 @@ pub mod linkage;
 
 pub use afterwards::Implicated;
 
-use crate::event::{Event, EventTime, Samples};
+use crate::event::{Event, EventTime, Samples, Token};
 use crate::evidence::crowd::{self, LinkKind};
 use crate::evidence::feature::Features;
 use crate::evidence::{self, Compared, Observations, Others, Teaching, network, remote_input};
@@ -247,7 +247,8 @@ fn judge(
     let samples = &event.samples;
     let parameters = &model.file.evidence;
     let seen = evidence::observe(samples);
-    let neighbours = meet(&seen.crowd, visit);
+    let tokens: Vec<_> = seen.crowd.tokens.iter().map(|(kind, token)| (TokenKind(*kind as u8), *token)).collect();
+    let neighbours = meet(&tokens, visit);
     let phrase = seen.typing.phrase.as_ref().and_then(|phrase| phrase.as_ref().ok());
     let background = phrase.and_then(|phrase| visit.background(phrase.pool_key()));
     let others = Others { neighbours: &neighbours, background: background.as_ref() };
@@ -257,7 +258,7 @@ fn judge(
     let weighed = model.additive.weigh(&features);
     let maturity = visit.record().maturity;
     if visit.teaches() {
-        let new_token = learn(&seen, samples, &features, model, teaching, visit);
+        let new_token = learn(&seen, &tokens, samples, &features, model, teaching, visit);
         if new_token && !neighbours.is_empty() {
             *implicated = Some(afterwards::met(&seen.crowd, visit));
         }
@@ -289,14 +290,14 @@ fn judge(
 /// Learns from the session. Returns whether the worker was seen with a token for the first time.
 fn learn(
     seen: &Observations,
+    tokens: &[(TokenKind, Token)],
     samples: &Samples,
     features: &Features,
     model: &Model,
     teaching: Teaching,
     visit: &mut Visit<'_, WorkerRecord>,
 ) -> bool {
-    let tokens: Vec<_> = seen.crowd.tokens.iter().map(|(kind, token)| (TokenKind(*kind as u8), *token)).collect();
-    let new_token = visit.hold(&tokens, seen.crowd.claim);
+    let new_token = visit.hold(tokens, seen.crowd.claim);
     let before = visit.record().standing.level();
     let record = visit.record_mut();
     if record.profiles.learn(seen, features, &model.file.evidence, teaching) {
@@ -323,12 +324,8 @@ fn grown(maturity: Maturity, samples: &Samples) -> Maturity {
 }
 
 /// The other workers seen with this event's tokens, numbered so that none can be recognised behind this line.
-fn meet(seen: &crowd::Observation, visit: &Visit<'_, WorkerRecord>) -> Vec<crowd::Neighbour> {
-    if seen.tokens.is_empty() {
-        return Vec::new();
-    }
-    let asked: Vec<_> = seen.tokens.iter().map(|(kind, token)| (TokenKind(*kind as u8), *token)).collect();
-    let found = visit.neighbours(&asked);
+fn meet(tokens: &[(TokenKind, Token)], visit: &Visit<'_, WorkerRecord>) -> Vec<crowd::Neighbour> {
+    let found = visit.neighbours(tokens);
     let mut names: Vec<&str> = found.iter().flat_map(|row| &row.others).map(|other| &*other.worker_id).collect();
     names.sort_unstable();
     names.dedup();

@@ -2,7 +2,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 use elsewhere::event::{EventTime, Feedback, Label, LabelSource, Subject};
-use elsewhere::evidence::feature::FEATURE_SCHEMA_VERSION;
+use elsewhere::evidence::feature::{FEATURE_SCHEMA_VERSION, FeatureId, name_code, name_of_code};
 use elsewhere::history::{Config, DurableStore, KeptFeedback, Recorded, WorkerRecord};
 use elsewhere::model::artefact::hex;
 use elsewhere::model::{ArtefactError, Model};
@@ -173,4 +173,17 @@ fn a_store_from_before_feedback_and_watchers_opens_and_takes_both() {
     durable.wait().expect("on disk");
     // Of four events two are of the last day, for which replies are kept by event time.
     assert_eq!((forgotten.verdict_count, forgotten.feedback_count, forgotten.link_count), (2, 1, 1));
+}
+
+#[test]
+fn every_feature_name_ever_kept_can_be_told_again() {
+    // Verdicts are kept with the codes of names. The list only grows: a name that is measured no more goes to the
+    // retired ones of `evidence/feature.rs` and stays here.
+    let kept = include_str!("feature_names.txt");
+    for name in kept.lines() {
+        assert_eq!(name_of_code(name_code(name)), Some(name));
+    }
+    for feature in FeatureId::ALL {
+        assert!(kept.lines().any(|name| name == feature.name()), "add {} to feature_names.txt", feature.name());
+    }
 }

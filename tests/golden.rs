@@ -3,11 +3,12 @@
 //! `ELSEWHERE_BLESS=1 cargo test --test golden` writes what is answered now; read the difference before committing it.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod common;
+
+use common::score;
 use elsewhere::api::wire::{self, assessment_result::Outcome};
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 fn stories() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
@@ -16,21 +17,6 @@ fn stories() -> Vec<PathBuf> {
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "ndjson"));
     paths.sort();
     paths
-}
-
-fn score(requests: &str) -> Vec<wire::AssessmentResult> {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_elsewhere"))
-        .arg("score")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program");
-    child.stdin.take().expect("a pipe").write_all(requests.as_bytes()).expect("written");
-    let output = child.wait_with_output().expect("an end");
-    assert!(output.status.success(), "every line was answered, so the run succeeds");
-    let text = String::from_utf8(output.stdout).expect("text");
-    text.lines().map(|line| serde_json::from_str(line).expect("a result")).collect()
 }
 
 fn tell(result: &wire::AssessmentResult, text: &mut String) {

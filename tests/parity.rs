@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{MONDAY, login, pipeline, request};
+use common::{MONDAY, login, pipeline, request, score};
 use elsewhere::api::wire::{self, assessment_result::Outcome};
 use elsewhere::api::{assess, convert, json_line};
 use elsewhere::event::{EventTime, Rules, TablePolicy, Violations};
@@ -12,8 +12,7 @@ use elsewhere::history::{Config, MemoryStore};
 use elsewhere::pipeline::{Submission, Update};
 use elsewhere::risk::Verdict;
 use flate2::read::GzDecoder;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader};
 use std::sync::Arc;
 
 const RULES: Rules = Rules { now: None, secret_typing_allowed: false, tables: TablePolicy::PerEvent };
@@ -98,21 +97,7 @@ async fn the_service_and_the_command_line_agree() {
         let reply = client.assess_session(request(event)).await.expect("a verdict");
         served.push(reply.into_inner().verdict.expect("a verdict"));
     }
-    let mut child = Command::new(env!("CARGO_BIN_EXE_elsewhere"))
-        .arg("score")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program");
-    child.stdin.take().expect("a pipe").write_all(lines.as_bytes()).expect("written");
-    let output = child.wait_with_output().expect("an end");
-    assert!(output.status.success());
-    let scored: Vec<wire::AssessmentResult> = String::from_utf8(output.stdout)
-        .expect("text")
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("a result"))
-        .collect();
+    let scored = score(&lines);
     assert_eq!(scored.len(), served.len());
     for (result, mut served) in scored.into_iter().zip(served) {
         let Some(Outcome::Verdict(mut scored)) = result.outcome else { panic!("no verdict") };

@@ -217,6 +217,20 @@ async fn a_deadline_is_kept_and_a_cancelled_call_leaves_the_service_well() {
 }
 
 #[tokio::test]
+async fn a_call_past_the_services_own_deadline_is_told_so_and_may_be_repeated() {
+    let config = ConfigUnchecked { deadline_millis: 1, ..ConfigUnchecked::default() };
+    let service = start_with(config, None).await;
+    // Hundreds of logins take longer than a millisecond on any machine.
+    let events = (0..600).map(|index| login(&format!("b{index}"), &format!("w{index}"), MONDAY, index)).collect();
+    let batch = wire::BatchAssessSessionsRequest { events, ..Default::default() };
+    let status = service.risk().batch_assess_sessions(batch).await.expect_err("no time");
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"));
+    let info = status.get_error_details().error_info().cloned().expect("an ErrorInfo");
+    assert_eq!(info.metadata["deadline_millis"], "1");
+    service.ended().await;
+}
+
+#[tokio::test]
 async fn a_drain_answers_calls_in_flight_and_turns_others_away() {
     let mut service = start().await;
     let (sender, receiver) = tokio::sync::mpsc::channel(64);
@@ -394,7 +408,10 @@ async fn tenants_never_meet() {
     let service = start_with(ConfigUnchecked { tenants, ..ConfigUnchecked::default() }, None).await;
     let mut risk = service.risk();
     let nobody = risk.assess_session(request(login("e1", "w1", MONDAY, 1))).await.expect_err("no credential");
-    assert_eq!(nobody.code(), Code::Unauthenticated);
+    assert_eq!((nobody.code(), reason(&nobody).as_str()), (Code::Unauthenticated, "UNAUTHENTICATED"));
+    let stranger = risk.assess_session(signed(request(login("e1", "w1", MONDAY, 1)), "three")).await;
+    let stranger = stranger.expect_err("a token of no tenant");
+    assert_eq!((stranger.code(), reason(&stranger).as_str()), (Code::Unauthenticated, "UNAUTHENTICATED"));
     risk.assess_session(signed(request(login("e1", "w1", MONDAY, 1)), "one")).await.expect("a verdict");
     let ask = || wire::GetVerdictRequest { event_id: "e1".into() };
     assert_eq!(risk.get_verdict(signed(ask(), "two")).await.expect_err("another's").code(), Code::NotFound);

@@ -3,6 +3,7 @@
 //! Worked example: a `SessionEvent` whose `typing.key_classes` holds 99 becomes an `EventUnchecked` that holds 99, and
 //! `EventUnchecked::check` names `event.typing.key_classes[i]`.
 
+pub use super::content_hash::content_hash;
 use super::wire;
 use crate::event::{
     CadenceTableUnchecked, ChallengeUnchecked, ClaimUnchecked, CollectorReport, DeviceUnchecked, DigraphTime,
@@ -12,14 +13,6 @@ use crate::event::{
 };
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
-
-/// Hash of an event in canonical form: equal hashes mean equal events.
-///
-/// Fields are hashed in proto order without defaults, so that an event says the same by JSON and by gRPC, in camelCase
-/// and in snake_case.
-pub fn content_hash(message: &wire::SessionEvent) -> [u8; 32] {
-    Sha256::digest(message.encode_to_vec()).into()
-}
 
 /// Hash of an entry of feedback in canonical form: equal hashes mean equal entries.
 pub fn feedback_hash(message: &wire::Feedback) -> [u8; 32] {

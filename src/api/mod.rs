@@ -8,7 +8,9 @@
 //! in `refusal`, which names every field at once.
 
 pub mod assess;
+mod content_hash;
 pub mod convert;
+mod deadline;
 pub mod doors;
 mod feedback;
 pub mod json_line;

@@ -100,6 +100,13 @@ pub enum Refusal {
         /// Its name.
         method: &'static str,
     },
+    /// The call took longer than its caller or the service allows: repeat it as it was.
+    DeadlineExceeded {
+        /// How long it was allowed to take.
+        limit: Duration,
+    },
+    /// No credential, or one of no configured tenant: mend the call's metadata.
+    Unauthenticated,
 }
 
 impl From<Violations> for Refusal {
@@ -141,6 +148,8 @@ impl Refusal {
             Self::Unavailable { .. } => Code::Unavailable,
             Self::StoreFailed { .. } => Code::Internal,
             Self::Unimplemented { .. } => Code::Unimplemented,
+            Self::DeadlineExceeded { .. } => Code::DeadlineExceeded,
+            Self::Unauthenticated => Code::Unauthenticated,
         }
     }
 
@@ -160,6 +169,8 @@ impl Refusal {
             Self::Unavailable { .. } => ErrorReason::Unavailable,
             Self::StoreFailed { .. } => ErrorReason::StoreFailed,
             Self::Unimplemented { .. } => ErrorReason::Unimplemented,
+            Self::DeadlineExceeded { .. } => ErrorReason::DeadlineExceeded,
+            Self::Unauthenticated => ErrorReason::Unauthenticated,
         }
     }
 
@@ -273,7 +284,13 @@ impl Refusal {
             Self::NotFound { resource, name } => vec![("resource", (*resource).to_string()), ("name", name.clone())],
             Self::SequenceBroken { expected } => vec![("expected_sequence_number", expected.to_string())],
             Self::Unimplemented { method } => vec![("method", (*method).to_string())],
-            Self::Overloaded { .. } | Self::Unavailable { .. } | Self::StoreFailed { .. } => vec![],
+            // Rounded up: a deadline of a microsecond is not one of nothing.
+            Self::DeadlineExceeded { limit } => {
+                vec![("deadline_millis", limit.as_nanos().div_ceil(1_000_000).to_string())]
+            }
+            Self::Overloaded { .. } | Self::Unavailable { .. } | Self::StoreFailed { .. } | Self::Unauthenticated => {
+                vec![]
+            }
         };
         pairs.into_iter().map(|(key, value)| (key.to_string(), value)).collect()
     }
@@ -374,6 +391,12 @@ impl fmt::Display for Refusal {
             }
             Self::StoreFailed { description } => write!(f, "the store failed: {description}"),
             Self::Unimplemented { method } => write!(f, "{method} is not implemented in this release"),
+            Self::DeadlineExceeded { limit } => {
+                write!(f, "the call took longer than its deadline of {limit:?}: repeat it as it was")
+            }
+            Self::Unauthenticated => {
+                f.write_str("send `authorization: Bearer <token>` with a token of a configured tenant")
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The gRPC server: services, health, reflection, TLS, limits and drain.
 
 use super::assess::Assess;
+use super::deadline::Deadline;
 use super::doors::Doors;
 use super::feedback::Reviews;
 use super::linkage::Linkages;
@@ -27,6 +28,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::server::NamedService;
+use tonic::service::Routes;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
@@ -88,7 +90,7 @@ impl Service {
     /// When TLS files cannot be read or the transport fails.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<Ended, String> {
         let Self { listener, doors, drain, implicated, config } = self;
-        let mut server = Server::builder().timeout(config.deadline);
+        let mut server = Server::builder();
         if let Some((certificate, key)) = &config.tls {
             let read = |path: &std::path::Path| {
                 std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
@@ -110,7 +112,7 @@ impl Service {
         let reflection_old = reflect().build_v1alpha().map_err(|error| error.to_string())?;
         let size = limits::MESSAGE_BYTES_MAX;
         let shared = || Arc::clone(&doors);
-        let router = server
+        let routes = Routes::default()
             .add_service(health)
             .add_service(reflection)
             .add_service(reflection_old)
@@ -132,7 +134,8 @@ impl Service {
             std::future::pending::<()>().await
         };
         let mut graceful = stopped.clone();
-        let served = router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
+        let answering = Deadline::new(routes.prepare(), config.deadline);
+        let served = server.serve_with_incoming_shutdown(answering, TcpListenerStream::new(listener), async move {
             let _ = graceful.wait_for(|stopping| *stopping).await;
         });
         tokio::pin!(served, signal);

@@ -1,12 +1,12 @@
 //! Who is calling: credential to tenant, nothing else.
 
+use super::refusal::Refusal;
 use crate::config::Config;
 use crate::event::TablePolicy;
 use crate::history::{StoreError, TenantId};
 use crate::pipeline::SharedStore;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use tonic::Status;
 use tonic::metadata::MetadataMap;
 
 /// One caller as the service knows it.
@@ -70,17 +70,15 @@ impl Callers {
     /// The token is hashed before it is looked up, so the time the look-up takes tells nothing of any token.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` when the credential is missing or unknown.
-    pub fn identify(&self, metadata: &MetadataMap) -> Result<Caller, Status> {
+    /// [`Refusal::Unauthenticated`] when the credential is missing or unknown.
+    pub fn identify(&self, metadata: &MetadataMap) -> Result<Caller, Refusal> {
         if let Some(caller) = self.single {
             return Ok(caller);
         }
         let header = metadata.get("authorization").and_then(|value| value.to_str().ok());
         let token = header.and_then(|value| value.strip_prefix("Bearer "));
-        let unknown =
-            || Status::unauthenticated("send `authorization: Bearer <token>` with a token of a configured tenant");
-        let Some(token) = token else { return Err(unknown()) };
+        let Some(token) = token else { return Err(Refusal::Unauthenticated) };
         let hash: [u8; 32] = Sha256::digest(token.trim().as_bytes()).into();
-        self.by_token.get(&hash).copied().ok_or_else(unknown)
+        self.by_token.get(&hash).copied().ok_or(Refusal::Unauthenticated)
     }
 }

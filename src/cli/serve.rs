@@ -7,6 +7,7 @@ use crate::model::Model;
 use crate::pipeline::{Models, Pipeline, SharedStore};
 use clap::Args;
 use serde::Serialize;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +55,9 @@ pub fn run(arguments: ServeArguments) -> Result<(), String> {
     let config = config::read(arguments.config.as_deref(), &arguments.flags)?.check()?;
     let filter = tracing_subscriber::EnvFilter::try_from_env("ELSEWHERE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // Colours are for people; a file or a collector gets plain lines.
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -1,6 +1,6 @@
 //! Checked claims: where and when the worker of record has said they work.
 
-use super::violation::Violations;
+use super::violation::{Violations, below};
 use super::{EventTime, TimestampUnchecked, Token, limits};
 
 /// A place with its uncertainty.
@@ -131,9 +131,9 @@ impl ClaimUnchecked {
         {
             v.add(format!("{path}.time_zone"), "is not an IANA time zone: send a name such as `America/Chicago`");
         }
-        let place = self.place.and_then(|place| place.check(&format!("{path}.place"), v));
-        let hire_time = self.hire_time.and_then(|time| time.check(&format!("{path}.hire_time"), v));
-        let declare_time = self.declare_time.and_then(|time| time.check(&format!("{path}.declare_time"), v));
+        let place = self.place.and_then(|place| place.check(&below(path, "place"), v));
+        let hire_time = self.hire_time.and_then(|time| time.check(&below(path, "hire_time"), v));
+        let declare_time = self.declare_time.and_then(|time| time.check(&below(path, "declare_time"), v));
         let shipping_token = super::check_token(v, format_args!("{path}.shipping_token"), &self.shipping_token);
         let intermediary_token =
             super::check_token(v, format_args!("{path}.intermediary_token"), &self.intermediary_token);

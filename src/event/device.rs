@@ -80,7 +80,7 @@ impl DeviceUnchecked {
         super::check_length(v, format_args!("{path}.peripherals"), self.peripherals.len(), limits::PERIPHERALS_MAX);
         let mut peripherals = Vec::new();
         for (index, (vendor, product, class)) in self.peripherals.iter().enumerate().take(limits::PERIPHERALS_MAX) {
-            let at = format!("{path}.peripherals[{index}]");
+            let at = format_args!("{path}.peripherals[{index}]");
             super::check_max(v, format_args!("{at}.vendor_id"), u64::from(*vendor), 0xffff);
             super::check_max(v, format_args!("{at}.product_id"), u64::from(*product), 0xffff);
             let class = match class {

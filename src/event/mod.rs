@@ -33,6 +33,7 @@ pub use violation::{Fault, Violation, Violations};
 
 use serde::{Deserialize, Serialize};
 use std::fmt::Arguments;
+use violation::below;
 
 /// An instant: microseconds since 1970-01-01T00:00:00Z, in \[0, [`limits::EVENT_TIME_MICROS_MAX`]\].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -241,25 +242,25 @@ impl EventUnchecked {
                 None
             }
         };
-        let claim = self.claim.and_then(|claim| claim.check(&format!("{path}.claim"), v));
-        let timezone = self.timezone.and_then(|sample| sample.check(&format!("{path}.timezone"), v));
+        let claim = self.claim.and_then(|claim| claim.check(&below(path, "claim"), v));
+        let timezone = self.timezone.and_then(|sample| sample.check(&below(path, "timezone"), v));
         let table_sent = self.cadence.is_some();
         if let Some(typing) = &self.typing {
             check_typing_policy(path, typing, table_sent, rules, v);
         }
-        let typing = self.typing.and_then(|sample| sample.check(&format!("{path}.typing"), v));
-        let remote_input = self.remote_input.and_then(|sample| sample.check(&format!("{path}.remote_input"), v));
-        let network = self.network.and_then(|sample| sample.check(&format!("{path}.network"), v));
-        let device = self.device.and_then(|sample| sample.check(&format!("{path}.device"), v));
-        let pointer = self.pointer.and_then(|sample| sample.check(&format!("{path}.pointer"), v));
-        let challenge = self.challenge.and_then(|sample| sample.check(&format!("{path}.challenge"), v));
+        let typing = self.typing.and_then(|sample| sample.check(&below(path, "typing"), v));
+        let remote_input = self.remote_input.and_then(|sample| sample.check(&below(path, "remote_input"), v));
+        let network = self.network.and_then(|sample| sample.check(&below(path, "network"), v));
+        let device = self.device.and_then(|sample| sample.check(&below(path, "device"), v));
+        let pointer = self.pointer.and_then(|sample| sample.check(&below(path, "pointer"), v));
+        let challenge = self.challenge.and_then(|sample| sample.check(&below(path, "challenge"), v));
         if table_sent && rules.tables == TablePolicy::Refused {
             v.add(
                 format!("{path}.cadence"),
                 "is refused: the tenant has not opted in to cadence tables; leave it out or have them enabled",
             );
         }
-        let cadence = self.cadence.and_then(|table| table.check(&format!("{path}.cadence"), v));
+        let cadence = self.cadence.and_then(|table| table.check(&below(path, "cadence"), v));
         let active_span_micros =
             self.active_span.map_or(Some(0), |span| check_span(span, &format!("{path}.active_span"), v));
         if let Some(collector) = &self.collector {
@@ -292,7 +293,7 @@ impl EventUnchecked {
     }
 
     fn check_time(&self, path: &str, rules: &Rules, v: &mut Violations) -> Option<EventTime> {
-        let field = format!("{path}.event_time");
+        let field = below(path, "event_time");
         let Some(time) = self.event_time else {
             v.add(field, "is required: say when the event happened, in UTC");
             return None;

@@ -1,7 +1,7 @@
 //! Checked facts of the path from the client to the caller.
 
 use super::claim::{Place, PlaceUnchecked};
-use super::violation::Violations;
+use super::violation::{Violations, below};
 use super::{Token, limits};
 use std::net::IpAddr;
 
@@ -160,8 +160,8 @@ impl NetworkUnchecked {
         {
             super::check_text(v, format_args!("{path}.{name}"), text);
         }
-        let vantage = self.vantage.and_then(|place| place.check(&format!("{path}.vantage"), v));
-        let address_place = self.address_place.and_then(|place| place.check(&format!("{path}.address_place"), v));
+        let vantage = self.vantage.and_then(|place| place.check(&below(path, "vantage"), v));
+        let address_place = self.address_place.and_then(|place| place.check(&below(path, "address_place"), v));
         super::check_length(v, format_args!("{path}.anchors"), self.anchors.len(), limits::ANCHORS_MAX);
         let mut anchors = Vec::new();
         for (index, (place, rtt_micros)) in self.anchors.into_iter().enumerate().take(limits::ANCHORS_MAX) {
@@ -182,11 +182,10 @@ impl NetworkUnchecked {
         super::check_length(v, format_args!("{path}.site_tokens"), self.site_tokens.len(), limits::SITE_TOKENS_MAX);
         let mut site_tokens = Vec::new();
         for (index, token) in self.site_tokens.iter().enumerate().take(limits::SITE_TOKENS_MAX) {
-            let field = format!("{path}.site_tokens[{index}]");
             if token.is_empty() {
-                v.add(field, "is empty: leave it out");
+                v.add(format!("{path}.site_tokens[{index}]"), "is empty: leave it out");
             } else {
-                site_tokens.extend(super::check_token(v, format_args!("{field}"), token));
+                site_tokens.extend(super::check_token(v, format_args!("{path}.site_tokens[{index}]"), token));
             }
         }
         if v.total() != before {

@@ -34,6 +34,16 @@ pub struct Violations {
     total: usize,
 }
 
+/// The path of a field under `path`: `event` and `claim` make `event.claim`. Every sample of every event needs one, so it
+/// is put together without the formatter.
+pub(super) fn below(path: &str, field: &str) -> String {
+    let mut joined = String::with_capacity(path.len() + 1 + field.len());
+    joined.push_str(path);
+    joined.push('.');
+    joined.push_str(field);
+    joined
+}
+
 impl Violations {
     /// Records a violation of `field`. Beyond [`super::limits::VIOLATIONS_MAX`] violations are counted only.
     pub fn add(&mut self, field: impl Into<String>, description: impl Into<String>) {

@@ -233,6 +233,27 @@ impl Finding {
     }
 }
 
+/// Names that older releases wrote down and this one no longer measures: kept verdicts tell them still.
+const RETIRED: &[&str] = &[];
+
+/// The number a name is written down as: FNV-1a over 32 bits. Three in four bytes of a kept verdict would otherwise be
+/// names.
+pub fn name_code(name: &str) -> u32 {
+    name.bytes().fold(0x811c_9dc5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+/// The name written down as a number, by this release or an older one; `None` when no release knew it.
+pub fn name_of_code(code: u32) -> Option<&'static str> {
+    static BY_CODE: std::sync::LazyLock<Vec<(u32, &'static str)>> = std::sync::LazyLock::new(|| {
+        let names = FeatureId::ALL.iter().map(|feature| feature.name()).chain(RETIRED.iter().copied());
+        let mut named: Vec<_> = names.map(|name| (name_code(name), name)).collect();
+        named.sort_unstable();
+        named
+    });
+    let found = BY_CODE.binary_search_by_key(&code, |(code, _)| *code).ok()?;
+    Some(BY_CODE[found].1)
+}
+
 /// What an expectation is drawn from. Numbers are those of the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[repr(u8)]
@@ -262,7 +283,9 @@ pub struct Expectation {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Features {
     values: [f64; FeatureId::COUNT],
-    expected: Vec<(FeatureId, Expectation)>,
+    expected: Vec<Expectation>,
+    /// By feature, where its expectation stands in `expected`, counted from 1; 0 where nothing is expected.
+    expected_at: [u8; FeatureId::COUNT],
     present: u128,
 }
 
@@ -271,7 +294,12 @@ const _: () = assert!(FeatureId::COUNT <= 128);
 
 impl Default for Features {
     fn default() -> Self {
-        Self { values: [0.0; FeatureId::COUNT], expected: Vec::with_capacity(24), present: 0 }
+        Self {
+            values: [0.0; FeatureId::COUNT],
+            expected: Vec::with_capacity(32),
+            expected_at: [0; FeatureId::COUNT],
+            present: 0,
+        }
     }
 }
 
@@ -298,8 +326,16 @@ impl Features {
         baseline: Baseline,
     ) {
         self.set(feature, value);
-        self.expected.retain(|(other, _)| *other != feature);
-        self.expected.push((feature, Expectation { low, high, baseline }));
+        let expectation = Expectation { low, high, baseline };
+        let at = &mut self.expected_at[feature as usize];
+        match usize::from(*at).checked_sub(1).and_then(|at| self.expected.get_mut(at)) {
+            Some(earlier) => *earlier = expectation,
+            None => {
+                self.expected.push(expectation);
+                // INVARIANT: at most one entry per feature, and there are fewer than 256 features.
+                *at = self.expected.len() as u8;
+            }
+        }
     }
 
     /// The measurement, or `None` when it was not taken.
@@ -309,7 +345,7 @@ impl Features {
 
     /// What was expected of it, or `None` when nothing was.
     pub fn expectation(&self, feature: FeatureId) -> Option<Expectation> {
-        self.expected.iter().find(|(other, _)| *other == feature).map(|(_, expectation)| *expectation)
+        self.expected.get(usize::from(self.expected_at[feature as usize]).checked_sub(1)?).copied()
     }
 
     /// All measurements taken, in schema order.

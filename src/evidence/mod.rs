@@ -17,7 +17,7 @@ pub mod timezone;
 pub mod typing;
 
 use crate::event::{EventTime, Samples};
-use crate::evidence::feature::{Coverage, Family, Features};
+use crate::evidence::feature::{Coverage, Family, FeatureId, Features};
 use serde::{Deserialize, Serialize};
 
 /// Fitted constants of every family, stored in `models/<id>/model.json`.
@@ -144,7 +144,8 @@ impl Profiles {
         self.typing.learn(&seen.typing, &parameters.typing, seen.time, lesson, log_odds);
         learned |= lesson != typing::Lesson::Nothing;
         if always || remote_input::accepts(&seen.remote_input, features, &self.remote_input, &parameters.remote_input) {
-            self.remote_input.learn(&seen.remote_input, &parameters.remote_input, seen.time);
+            let pointer = features.get(FeatureId::RemoteInputPointerLogOdds);
+            self.remote_input.learn(&seen.remote_input, pointer, &parameters.remote_input, seen.time);
             learned = true;
         }
         if always || network::accepts(&seen.network, features, &self.network, &parameters.network) {

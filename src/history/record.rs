@@ -34,5 +34,5 @@ impl Record for WorkerRecord {
 }
 
 impl Kept for Verdict {
-    const FORMAT: u8 = 1;
+    const FORMAT: u8 = 2;
 }

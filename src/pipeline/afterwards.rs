@@ -64,7 +64,8 @@ fn implicate(visit: &mut Visit<'_, WorkerRecord>, implicated: &Implicated, model
     let profile = &visit.record().profiles.crowd;
     let seen = crowd::Observation { tokens, claim: profile.claim };
     let mut features = Features::default();
-    crowd::compare(&seen, profile, None, &meet(&seen, visit), &model.file.evidence.crowd, &mut features);
+    let asked: Vec<_> = seen.tokens.iter().map(|(kind, token)| (TokenKind(*kind as u8), *token)).collect();
+    crowd::compare(&seen, profile, None, &meet(&asked, visit), &model.file.evidence.crowd, &mut features);
     change(visit, |standing| standing.implicate(&features, &model.standing, implicated.time.0));
 }
 

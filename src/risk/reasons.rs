@@ -1,8 +1,9 @@
 //! Contributions to reason codes, with the measurement beside what was expected of it.
 
-use crate::evidence::feature::{Baseline, Family, FeatureId, Features, Finding};
+use crate::evidence::feature::{Baseline, Family, FeatureId, Features, Finding, name_code, name_of_code};
 use crate::model::Weighed;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Most reasons listed. The contract's figure.
 pub const REASONS_MAX: usize = 16;
@@ -101,7 +102,8 @@ impl ReasonCode {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Feature name in the schema.
-    pub feature: std::borrow::Cow<'static, str>,
+    #[serde(with = "kept_name")]
+    pub feature: Cow<'static, str>,
     /// Measured value.
     pub value: f64,
     /// 5th percentile of what was expected.
@@ -123,6 +125,33 @@ pub struct Reason {
     pub evidence: Vec<Evidence>,
 }
 
+/// Names in kept verdicts: their code, and the name itself only where no release knows it by code.
+mod kept_name {
+    use super::{Cow, name_code, name_of_code};
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer, de::Error as _};
+
+    pub fn serialize<S: Serializer>(name: &str, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return name.serialize(serializer);
+        }
+        let code = name_code(name);
+        let known = name_of_code(code) == Some(name);
+        if known { (code, None::<&str>) } else { (0, Some(name)) }.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'static, str>, D::Error> {
+        if deserializer.is_human_readable() {
+            return String::deserialize(deserializer).map(Cow::Owned);
+        }
+        match <(u32, Option<String>)>::deserialize(deserializer)? {
+            (_, Some(name)) => Ok(Cow::Owned(name)),
+            (code, None) => name_of_code(code)
+                .map(Cow::Borrowed)
+                .ok_or_else(|| D::Error::custom(format!("no feature has the code {code:#x}"))),
+        }
+    }
+}
+
 fn measured(features: &Features, feature: FeatureId) -> Option<Evidence> {
     let value = features.get(feature)?;
     let expected = features.expectation(feature);
@@ -139,8 +168,9 @@ fn measured(features: &Features, feature: FeatureId) -> Option<Evidence> {
 pub fn of_session(weighed: &Weighed, features: &Features) -> (Vec<Reason>, f64) {
     let reasons = weighed.contributions.iter().map(|contribution| {
         let finding = contribution.finding;
-        let mut evidence: Vec<Evidence> =
-            finding.evidence().iter().filter_map(|feature| measured(features, *feature)).collect();
+        let behind = finding.evidence();
+        let mut evidence: Vec<Evidence> = Vec::with_capacity(behind.len() + 1);
+        evidence.extend(behind.iter().filter_map(|feature| measured(features, *feature)));
         evidence.truncate(EVIDENCE_MAX - 1);
         // The family's own score closes the list, so that weight and cap can be checked by hand.
         evidence.extend(measured(features, finding.score()));
@@ -185,6 +215,27 @@ mod tests {
         for finding in Finding::ALL {
             assert_eq!(ReasonCode::of(*finding).family(), finding.family(), "{}", finding.name());
         }
+    }
+
+    #[test]
+    fn a_kept_name_is_five_bytes_and_one_nobody_knows_is_itself() {
+        let evidence = |feature: &'static str| Evidence {
+            feature: feature.into(),
+            value: 1.0,
+            expected_low: None,
+            expected_high: None,
+            baseline: None,
+        };
+        for (name, most) in [(FeatureId::NetworkRttGapMicros.name(), 6), ("of.another_release", 21)] {
+            let bytes = postcard::to_stdvec(&evidence(name)).unwrap();
+            // Value in eight bytes, three absent options in one each.
+            assert!(bytes.len() - 11 <= most, "{name} takes {} bytes", bytes.len() - 11);
+            assert_eq!(postcard::from_bytes::<Evidence>(&bytes).unwrap(), evidence(name));
+        }
+        let json = serde_json::to_value(evidence("network.rtt_gap_micros")).unwrap();
+        assert_eq!(json["feature"], "network.rtt_gap_micros");
+        let unknown = postcard::to_stdvec(&((1_u32, None::<&str>), 1.0, None::<f64>, None::<f64>, None::<u8>)).unwrap();
+        assert!(postcard::from_bytes::<Evidence>(&unknown).is_err());
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl Clearance {
             return evidence.min(0.0);
         }
         let beyond = Kept { mean: self.since.mean - self.shift(entry) as f32, ..self.since };
-        beyond.evidence(entry, prepared, seconds).clamp(0.0, evidence)
+        beyond.evidence(entry, prepared, seconds).evidence.clamp(0.0, evidence)
     }
 }
 
@@ -137,7 +137,10 @@ pub struct WorkerStanding {
 const STANDING_OUT_SHARE: f64 = 0.5;
 
 fn decay(seconds: i64, half_life_days: f64) -> f64 {
-    let days = seconds.max(0) as f64 / 86_400.0;
+    if seconds <= 0 {
+        return 1.0;
+    }
+    let days = seconds as f64 / 86_400.0;
     (-days * std::f64::consts::LN_2 / half_life_days).exp()
 }
 
@@ -167,15 +170,29 @@ impl Kept {
         }
     }
 
-    fn evidence(&self, entry: &FindingModel, prepared: &PreparedStanding, now_seconds: i64) -> f64 {
+    /// What the sessions so far add as of an instant; and what they say without age or cap.
+    fn evidence(&self, entry: &FindingModel, prepared: &PreparedStanding, now_seconds: i64) -> Said {
         let faded = decay(now_seconds - self.last_seconds, prepared.model.half_life_days);
-        let count = if entry.cumulative { 1.0 } else { f64::from(self.count) * faded };
-        let ratio = entry.log_likelihood_ratio(f64::from(self.mean), count);
+        let (mean, own) = (f64::from(self.mean), f64::from(self.count));
+        let count = if entry.cumulative { 1.0 } else { own * faded };
+        let ratio = entry.log_likelihood_ratio(mean, count);
+        // Mostly one count and so one ratio: a session that is being scored has not faded.
+        let log_likelihood_ratio = if count == own { ratio } else { entry.log_likelihood_ratio(mean, own) };
         // What is cumulative by nature speaks for all sessions, so its age fades the ratio and not a count.
         let ratio = if entry.cumulative { ratio * faded } else { ratio };
         let sustained = u32::from(self.day_count) >= prepared.model.sustained_day_count;
-        ratio.min(if sustained { entry.evidence_max_sustained } else { entry.evidence_max })
+        let evidence = ratio.min(if sustained { entry.evidence_max_sustained } else { entry.evidence_max });
+        Said { evidence, log_likelihood_ratio }
     }
+}
+
+/// What one finding's sessions say, nats.
+#[derive(Clone, Copy)]
+struct Said {
+    /// Faded and capped.
+    evidence: f64,
+    /// Neither.
+    log_likelihood_ratio: f64,
 }
 
 impl Standing {
@@ -275,19 +292,19 @@ impl Standing {
         &'a self,
         prepared: &'a PreparedStanding,
         seconds: i64,
-    ) -> impl Iterator<Item = (Finding, &'a Kept, &'a FindingModel, f64)> + 'a {
+    ) -> impl Iterator<Item = (Finding, &'a Kept, &'a FindingModel, Said)> + 'a {
         self.kept.iter().filter_map(move |kept| {
             let finding = *Finding::ALL.get(usize::from(kept.finding))?;
             let entry = prepared.of(finding)?;
-            let evidence = kept.evidence(entry, prepared, seconds);
+            let said = kept.evidence(entry, prepared, seconds);
             let clearance = self.clearance(kept.finding);
-            let counted = clearance.map_or(evidence, |one| one.leaves(evidence, entry, prepared, seconds));
-            Some((finding, kept, entry, counted))
+            let evidence = clearance.map_or(said.evidence, |one| one.leaves(said.evidence, entry, prepared, seconds));
+            Some((finding, kept, entry, Said { evidence, ..said }))
         })
     }
 
     fn evidence_log_odds(&self, prepared: &PreparedStanding, seconds: i64) -> f64 {
-        self.contributions(prepared, seconds).fold(0.0, |sum, (_, _, _, evidence)| sum + evidence)
+        self.contributions(prepared, seconds).fold(0.0, |sum, (_, _, _, said)| sum + said.evidence)
     }
 
     /// How the worker stood when last looked at.
@@ -320,12 +337,12 @@ impl Standing {
             .collect();
         let mut found = Vec::with_capacity(self.kept.len());
         let mut evidence_log_odds = 0.0;
-        for (finding, kept, entry, evidence) in self.contributions(prepared, seconds) {
+        for (finding, kept, entry, Said { evidence, log_likelihood_ratio }) in self.contributions(prepared, seconds) {
             let family = &mut families[finding.family().index()];
             family.status = CoverageStatus::Used;
             family.sample_count = family.sample_count.max(kept.count.round() as u32);
             family.contribution_log_odds += evidence;
-            family.log_likelihood_ratio += entry.log_likelihood_ratio(f64::from(kept.mean), f64::from(kept.count));
+            family.log_likelihood_ratio += log_likelihood_ratio;
             evidence_log_odds += evidence;
             found.push(Reason {
                 code: ReasonCode::of(finding),

@@ -8,7 +8,9 @@ use elsewhere::config::ConfigUnchecked;
 use elsewhere::history::{Clock, Config as Retention, DurableStore, MemoryStore};
 use elsewhere::model::Model;
 use elsewhere::pipeline::{Models, Pipeline, SharedStore};
+use std::io::Write as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -127,4 +129,20 @@ pub fn login(event_id: &str, worker_id: &str, seconds: i64, turn: u32) -> wire::
 
 pub fn request(event: wire::SessionEvent) -> wire::AssessSessionRequest {
     wire::AssessSessionRequest { event: Some(event), ..Default::default() }
+}
+
+/// What `elsewhere score` answers to lines of requests, line by line.
+pub fn score(requests: &str) -> Vec<wire::AssessmentResult> {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_elsewhere"))
+        .arg("score")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program");
+    child.stdin.take().expect("a pipe").write_all(requests.as_bytes()).expect("written");
+    let output = child.wait_with_output().expect("an end");
+    assert!(output.status.success(), "every line was answered, so the run succeeds");
+    let text = String::from_utf8(output.stdout).expect("text");
+    text.lines().map(|line| serde_json::from_str(line).expect("a result")).collect()
 }

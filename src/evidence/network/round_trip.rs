@@ -136,12 +136,11 @@ fn within(place: &Place, south: f64, north: f64, west: f64, east: f64) -> bool {
 /// A path is a continent's own only when both ends are on it: to other continents cables take other ways.
 pub fn class_of(region_code: &str, vantage: &Place, distance_km: f64) -> usize {
     let american = within(vantage, 18.0, 72.0, -170.0, -52.0);
-    let european = EUROPE.contains(&region_code);
     if american && region_code == "US" {
         0
     } else if american && region_code == "CA" {
         4
-    } else if european && within(vantage, 34.0, 72.0, -25.0, 41.0) {
+    } else if within(vantage, 34.0, 72.0, -25.0, 41.0) && EUROPE.contains(&region_code) {
         1
     } else if distance_km <= LONG_HAUL_KM {
         2

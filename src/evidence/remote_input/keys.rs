@@ -65,11 +65,13 @@ pub fn windows(sample: &TypingSample) -> Vec<Window> {
 
 /// Measures one window, or `None` with fewer than [`DWELLS_MIN`] dwells seen. The first interval is not read.
 pub fn measure(dwells: &[u32], intervals: &[u32], ordered: bool) -> Option<Window> {
-    let mut millis: Vec<f64> = dwells.iter().filter(|dwell| **dwell > 0).map(|dwell| f64::from(*dwell) / 1e3).collect();
-    if millis.len() < DWELLS_MIN {
+    let mut micros: Vec<u32> = Vec::with_capacity(dwells.len());
+    micros.extend(dwells.iter().filter(|dwell| **dwell > 0));
+    if micros.len() < DWELLS_MIN {
         return None;
     }
-    millis.sort_unstable_by(f64::total_cmp);
+    micros.sort_unstable();
+    let millis: Vec<f64> = micros.iter().map(|dwell| f64::from(*dwell) / 1e3).collect();
     let n = millis.len() as f64;
     let at = |q: f64| quantile_of_sorted(&millis, q);
     let below = |limit: f64| millis.partition_point(|dwell| *dwell <= limit) as f64 / n;
@@ -96,7 +98,7 @@ pub fn measure(dwells: &[u32], intervals: &[u32], ordered: bool) -> Option<Windo
     out[14] = if ordered { coincidence(dwells, intervals) } else { NOT_TAKEN };
     Some(Window {
         measurements: out,
-        comb: comb(&millis),
+        comb: comb(&micros),
         dwell_millis: [p10, p90],
         short_rate: out[1],
         press_burst_rate,
@@ -113,11 +115,11 @@ static PHASES: std::sync::LazyLock<Vec<[(f64, f64); PERIODS]>> = std::sync::Lazy
 
 /// Strength of the strongest polling comb of dwells: resultant length at each period, less what chance would give the
 /// best of them at this count, scaled to \[0, 1\]. Dwells are read in whole milliseconds.
-fn comb(millis: &[f64]) -> f64 {
-    let n = millis.len() as f64;
+fn comb(micros: &[u32]) -> f64 {
+    let n = micros.len() as f64;
     let mut sums = [(0.0, 0.0); PERIODS];
-    for dwell in millis {
-        if let Some(phases) = PHASES.get(dwell.round() as usize) {
+    for dwell in micros {
+        if let Some(phases) = PHASES.get(dwell.saturating_add(500) as usize / 1_000) {
             for (sum, phase) in sums.iter_mut().zip(phases) {
                 sum.0 += phase.0;
                 sum.1 += phase.1;

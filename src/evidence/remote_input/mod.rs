@@ -207,7 +207,7 @@ mod tests {
         let slow = samples(|event| answers(event, [380, 400, 370, 420, 390]));
         let mut profile = Profile::default();
         for day in 1..=6 {
-            profile.learn(&observe(&slow), &parameters(), crate::event::EventTime(day * 86_400_000_000));
+            profile.learn(&observe(&slow), None, &parameters(), crate::event::EventTime(day * 86_400_000_000));
         }
         let finding = Finding::RemoteInputLoop;
         let (stranger, known) = (score(&slow, &Profile::default(), finding), score(&slow, &profile, finding));

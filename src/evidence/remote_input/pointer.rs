@@ -106,7 +106,7 @@ pub fn measure(intervals: &[u32], steps: Option<(&[i32], &[i32])>) -> Option<Win
         let gap = (tick - tick_before) as usize;
         tick_before = tick;
         if index > 0 && gap <= MOTION_GAP_MAX_MILLIS {
-            let step = steps.map_or(0.0, |(x, y)| f64::from(x[index]).hypot(f64::from(y[index])));
+            let step = steps.map_or(0.0, |(x, y)| length(f64::from(x[index]), f64::from(y[index])));
             moves.push((gap, step));
         }
     }
@@ -118,13 +118,12 @@ pub fn measure(intervals: &[u32], steps: Option<(&[i32], &[i32])>) -> Option<Win
         counts[*gap] += 1;
     }
     let n = moves.len() as f64;
-    let mut sorted: Vec<usize> = moves.iter().map(|(gap, _)| *gap).collect();
-    sorted.sort_unstable();
-    // The smallest gap with at least the share `q` at or below it.
-    let quantile = |q: f64| sorted[((q * n).ceil() as usize).clamp(1, sorted.len()) - 1] as f64;
-    let gap_quantiles = [0.05, 0.25, 0.5, 0.75, 0.95].map(quantile);
+    // Counted, not compared: each gap that occurred with its count, by rising gap.
+    let mut runs: Vec<(usize, u32)> = Vec::with_capacity(moves.len());
+    runs.extend((0..).zip(counts).filter(|(_, count)| *count > 0));
+    let gap_quantiles = [0.05, 0.25, 0.5, 0.75, 0.95].map(|q| gap_quantile(&runs, q, moves.len()));
     let share = |most: usize| f64::from(counts[..=most].iter().sum::<u32>()) / n;
-    let (mode, regular) = mode_of(&counts, sorted.iter().copied());
+    let (mode, regular) = mode_of(&counts, moves.iter().map(|(gap, _)| *gap));
     let (fast_mode, fast_regular, fast_late, fast_share) = fast_moves(&moves, steps.is_some());
     let mut out = [0.0; MEASUREMENTS];
     for (slot, gap) in out.iter_mut().zip(gap_quantiles) {
@@ -152,18 +151,37 @@ pub fn measure(intervals: &[u32], steps: Option<(&[i32], &[i32])>) -> Option<Win
     out[19] = alone;
     out[20] = regained;
     let mut phases = [(0.0, 0.0); PERIODS];
-    for run in sorted.chunk_by(|a, b| a == b) {
-        let count = run.len() as f64;
-        for (sum, phase) in phases.iter_mut().zip(&PHASES[run[0]]) {
+    for (gap, count) in runs {
+        let count = f64::from(count);
+        for (sum, phase) in phases.iter_mut().zip(&PHASES[gap]) {
             sum.0 += count * phase.0;
             sum.1 += count * phase.1;
         }
     }
     for (slot, (sine, cosine)) in out[PHASES_FROM..].iter_mut().zip(phases) {
-        *slot = sine.hypot(cosine) / n;
+        *slot = length(sine, cosine) / n;
     }
     let gap_millis = [gap_quantiles[0], gap_quantiles[2], gap_quantiles[4]];
     Some(Window { measurements: out, gap_millis, burst_rate, step_p95 })
+}
+
+/// Length of a step or a resultant. Neither over- nor underflows for pixels and counts, so the plain root will do; it is
+/// rounded correctly on every machine.
+fn length(x: f64, y: f64) -> f64 {
+    (x * x + y * y).sqrt()
+}
+
+/// The smallest gap with at least the share `q` of all `total` at or below it, of gaps with counts by rising gap.
+fn gap_quantile(runs: &[(usize, u32)], q: f64, total: usize) -> f64 {
+    let rank = ((q * total as f64).ceil() as usize).clamp(1, total);
+    let mut below = 0;
+    for (gap, count) in runs {
+        below += *count as usize;
+        if below >= rank {
+            return *gap as f64;
+        }
+    }
+    0.0
 }
 
 /// The commonest of `gaps` (with its two neighbours, since a clock of 1 ms splits one period over them) and its share.

@@ -83,8 +83,15 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Learns one session. A late event counts as if it happened when the last one did.
-    pub fn learn(&mut self, observation: &Observation, parameters: &Parameters, time: EventTime) {
+    /// Learns one session. A late event counts as if it happened when the last one did. `pointer_log_odds` is the score
+    /// of the session's pointer, where comparing it has taken it already.
+    pub fn learn(
+        &mut self,
+        observation: &Observation,
+        pointer_log_odds: Option<f64>,
+        parameters: &Parameters,
+        time: EventTime,
+    ) {
         let factor = 0.5f64.powf(time.days_since(self.time) / HALF_LIFE_DAYS);
         if self.time.0 > 0 && factor < 1.0 {
             for moments in self.all_mut() {
@@ -94,7 +101,8 @@ impl Profile {
         }
         self.time = self.time.max(time);
         if let Some(PointerObservation::Windows { motion, windows, .. }) = &observation.pointer {
-            self.pointer.add(compare::pointer_log_odds(*motion, windows, parameters), 1.0);
+            let score = pointer_log_odds.unwrap_or_else(|| compare::pointer_log_odds(*motion, windows, parameters));
+            self.pointer.add(score, 1.0);
             let gap = windows.iter().map(|window| window.gap_millis[1]).sum::<f64>() / windows.len() as f64;
             self.pointer_gap.add((1.0 + gap).ln(), 1.0);
         }

@@ -48,6 +48,15 @@ pub struct Belief {
 
 /// One number per whole offset.
 type Lanes = [f32; LANES];
+/// Lanes that are computed together: what every machine's vectors hold.
+const GROUP: usize = 4;
+/// Groups of lanes side by side.
+pub(super) const GROUPS: usize = LANES / GROUP;
+/// By rule, which groups of lanes a candidate lies in. Of the others nobody asks the likelihood.
+pub(super) type Asked = [[bool; GROUPS]; 4];
+
+// INVARIANT: groups cover the lanes.
+const _: () = assert!(GROUPS * GROUP == LANES);
 /// By rule and lane: no summer time, northern, southern, and half an hour east with no summer time.
 type LaneTable = [Lanes; 4];
 
@@ -92,7 +101,8 @@ fn template_lanes(log_share: f32, temper: f32, winter: &Lanes, summer: &Lanes) -
     table
 }
 
-/// Likelihood of the mixture over templates, by rule and lane, relative to the best template of the best lane.
+/// Likelihood of the mixture over templates, by rule and lane, relative to the best template of the best lane; 0 in
+/// groups of lanes that no candidate lies in.
 fn mixture_lanes(
     parameters: &RhythmParameters,
     temper: f32,
@@ -115,9 +125,13 @@ fn mixture_lanes(
     let best = best.iter().copied().fold(f32::MIN, f32::max);
     let mut sums = [[0.0_f32; LANES]; 4];
     for table in tables.iter().take(count) {
-        for (sum, rule) in sums.iter_mut().zip(table) {
-            for lane in 0..LANES {
-                sum[lane] += exp_lane(rule[lane] - best);
+        for ((sum, rule), asked) in sums.iter_mut().zip(table).zip(&parameters.asked) {
+            let (sums, _) = sum.as_chunks_mut::<GROUP>();
+            let (rules, _) = rule.as_chunks::<GROUP>();
+            for (sum, rule) in sums.iter_mut().zip(rules).zip(asked).filter_map(|(pair, asked)| asked.then_some(pair)) {
+                for lane in 0..GROUP {
+                    sum[lane] += exp_lane(rule[lane] - best);
+                }
             }
         }
     }
@@ -162,6 +176,28 @@ pub fn belief(
     Some(posterior(&lanes, parameters, time, total))
 }
 
+/// Rule and lane of a candidate.
+fn place_of(candidate: &Candidate) -> (usize, usize) {
+    let minutes = candidate.standard_minutes;
+    let lane = (minutes.div_euclid(60) - LANE_FIRST_HOURS).clamp(0, LANES as i32 - 1) as usize;
+    let rule = match candidate.change {
+        _ if minutes.rem_euclid(60) != 0 => 3,
+        ClockChange::None => 0,
+        ClockChange::Northern => 1,
+        ClockChange::Southern => 2,
+    };
+    (rule, lane)
+}
+
+/// The groups of lanes that candidates lie in.
+pub(super) fn asked(candidates: &[Candidate]) -> Asked {
+    let mut asked = Asked::default();
+    for (rule, lane) in candidates.iter().map(place_of) {
+        asked[rule][lane / GROUP] = true;
+    }
+    asked
+}
+
 fn posterior(lanes: &LaneTable, parameters: &RhythmParameters, time: EventTime, start_count: f64) -> Belief {
     let mut belief = Belief {
         likelihood: [0.0; CANDIDATES_MAX],
@@ -173,16 +209,9 @@ fn posterior(lanes: &LaneTable, parameters: &RhythmParameters, time: EventTime, 
     let in_force = InForce::at(time);
     let mut sum = 0.0;
     for (index, candidate) in parameters.candidates.iter().enumerate().take(belief.count) {
-        let minutes = candidate.standard_minutes;
-        let lane = (minutes.div_euclid(60) - LANE_FIRST_HOURS).clamp(0, LANES as i32 - 1) as usize;
-        let rule = match candidate.change {
-            _ if minutes.rem_euclid(60) != 0 => 3,
-            ClockChange::None => 0,
-            ClockChange::Northern => 1,
-            ClockChange::Southern => 2,
-        };
+        let (rule, lane) = place_of(candidate);
         belief.likelihood[index] = f64::from(lanes[rule][lane]);
-        belief.offset_minutes[index] = minutes + in_force.ahead_minutes(candidate);
+        belief.offset_minutes[index] = candidate.standard_minutes + in_force.ahead_minutes(candidate);
         belief.probability[index] = candidate.share * belief.likelihood[index];
         sum += belief.probability[index];
     }

@@ -1,7 +1,7 @@
 //! What is fitted of the rhythm: kinds of weeks, ways for clocks to run, and the calibration of their score.
 
 use super::clock::ClockChange;
-use super::rhythm::{CANDIDATES_MAX, HOURS_PER_WEEK, LANE_FIRST_HOURS, LANES, TEMPLATES_MAX};
+use super::rhythm::{Asked, CANDIDATES_MAX, HOURS_PER_WEEK, LANE_FIRST_HOURS, LANES, TEMPLATES_MAX, asked};
 use serde::{Deserialize, Serialize};
 
 /// One kind of week.
@@ -63,6 +63,8 @@ pub struct RhythmParameters {
     pub(super) wrapped: Vec<Vec<f32>>,
     /// Per template: log of its share.
     pub(super) log_shares: Vec<f32>,
+    /// Lanes whose likelihood is asked for.
+    pub(super) asked: Asked,
 }
 
 impl std::ops::Deref for RhythmParameters {
@@ -90,7 +92,8 @@ impl TryFrom<RhythmStored> for RhythmParameters {
         };
         let wrapped = stored.templates.iter().map(wrap).collect();
         let log_shares = stored.templates.iter().map(|template| template.share.ln() as f32).collect();
-        Ok(Self { stored, wrapped, log_shares })
+        let asked = asked(&stored.candidates);
+        Ok(Self { stored, wrapped, log_shares, asked })
     }
 }
 

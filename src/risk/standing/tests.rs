@@ -162,7 +162,7 @@ proptest::proptest! {
         proptest::prop_assert_eq!(&both.cleared, &turned.cleared, "the order of clearing is free");
         let loops_of = |standing: &Standing| {
             let all = standing.contributions(&model, now);
-            all.filter(|one| ReasonCode::of(one.0) == other).map(|one| one.3).sum::<f64>()
+            all.filter(|one| ReasonCode::of(one.0) == other).map(|one| one.3.evidence).sum::<f64>()
         };
         proptest::prop_assert!((loops_of(&one) - loops_of(&plain)).abs() < 1e-12);
         both.clear(&[], &[], &model, now * 1_000_000);

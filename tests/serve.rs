@@ -1,0 +1,124 @@
+//! The program itself, started and stopped as an operator does it.
+#![cfg(unix)]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+#![expect(clippy::disallowed_methods, reason = "waits for a program, so it reads the clock")]
+
+mod common;
+
+use common::{MONDAY, login, request};
+use elsewhere::api::wire;
+use elsewhere::api::wire::session_risk_service_client::SessionRiskServiceClient;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use tonic::transport::Channel;
+
+/// Longest that starting or stopping may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// `elsewhere serve` on a port the system chose; killed if the test ends before it does.
+struct Program {
+    child: Child,
+    address: String,
+    log: mpsc::Receiver<String>,
+}
+
+impl Program {
+    fn start(data_dir: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_elsewhere"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(data_dir)
+            .env_remove("ELSEWHERE_LOG")
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program");
+        let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+        let (line_sender, log) = mpsc::channel();
+        // Read to the end, or a full pipe would hold the program up.
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let _ = line_sender.send(line);
+            }
+        });
+        let mut program = Self { child, address: String::new(), log };
+        let line = program.logged(" serving address=");
+        program.address = line.rsplit("address=").next().expect("an address").trim().to_string();
+        program
+    }
+
+    /// The next line of the log that holds `text`.
+    fn logged(&self, text: &str) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let line = self.log.recv_timeout(left).unwrap_or_else(|_| panic!("no line with {text:?} in the log"));
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    async fn risk(&self) -> SessionRiskServiceClient<Channel> {
+        let endpoint = Channel::from_shared(format!("http://{}", self.address)).expect("an address");
+        SessionRiskServiceClient::new(endpoint.connect().await.expect("a connection"))
+    }
+
+    fn terminate(&self) {
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill");
+        assert!(sent.success());
+    }
+
+    fn ended(&mut self) -> ExitStatus {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status;
+            }
+            assert!(Instant::now() < until, "the program goes on after SIGTERM");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_drains_and_what_was_answered_is_there_after_a_restart() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut program = Program::start(directory.path());
+    let mut client = program.risk().await;
+    let reply = client.assess_session(request(login("e1", "w1", MONDAY, 1))).await.expect("a verdict");
+    let verdict = reply.into_inner().verdict.expect("a verdict");
+
+    // A stream that its caller leaves open: SIGTERM ends it after what it scored was answered.
+    let (sender, receiver) = tokio::sync::mpsc::channel(4);
+    let second =
+        wire::StreamAssessSessionsRequest { event: Some(login("e2", "w1", MONDAY + 60, 2)), profile_update: 0 };
+    sender.send(second).await.expect("room");
+    let requests = tokio_stream::wrappers::ReceiverStream::new(receiver);
+    let mut results = client.stream_assess_sessions(requests).await.expect("a stream").into_inner();
+    assert!(results.message().await.expect("a result").is_some());
+    program.terminate();
+    assert!(results.message().await.expect("an orderly end").is_none());
+    drop((results, client, sender));
+    assert_eq!(program.ended().code(), Some(0));
+    let line = program.logged("stopped");
+    assert!(line.contains("verdicts=2") && line.contains("refusals=0"), "{line}");
+
+    let mut program = Program::start(directory.path());
+    let mut client = program.risk().await;
+    let kept = client.get_verdict(wire::GetVerdictRequest { event_id: "e1".into() }).await.expect("a verdict");
+    assert_eq!(kept.into_inner().verdict, Some(verdict));
+    let streamed = client.get_verdict(wire::GetVerdictRequest { event_id: "e2".into() }).await.expect("a verdict");
+    assert!(streamed.into_inner().verdict.is_some());
+    drop(client);
+    program.terminate();
+    assert_eq!(program.ended().code(), Some(0));
+}
