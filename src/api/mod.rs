@@ -8,6 +8,7 @@
 //! in `refusal`, which names every field at once.
 
 pub mod assess;
+pub mod client;
 pub mod convert;
 pub mod doors;
 pub mod json_line;
@@ -15,7 +16,7 @@ mod later;
 mod model;
 mod profile;
 pub mod refusal;
-mod reply;
+pub mod reply;
 pub mod server;
 mod standing;
 pub mod tenant;

@@ -1,7 +1,7 @@
 //! The gRPC server: services, health, reflection, TLS, limits and drain.
 
-use super::assess::Assess;
-use super::doors::Doors;
+use super::assess::{Assess, system_now};
+use super::doors::{Clock, Doors};
 use super::later::{Feedback, Linkage};
 use super::model::LoadedModels;
 use super::profile::Profiles;
@@ -17,6 +17,7 @@ use super::wire::standing_service_server::StandingServiceServer;
 use crate::config::Config;
 use crate::event::limits;
 use crate::pipeline::Pipeline;
+use crate::risk::Catalogue;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -53,12 +54,23 @@ impl Service {
     /// # Errors
     /// Says why the address cannot be bound or the store cannot be written.
     pub async fn bind(config: Config, pipeline: Pipeline) -> Result<Self, String> {
+        Self::bind_with_clock(config, pipeline, Arc::new(system_now)).await
+    }
+
+    /// As [`Service::bind`], with "now" read from `clock`.
+    ///
+    /// # Errors
+    /// As [`Service::bind`].
+    pub async fn bind_with_clock(config: Config, pipeline: Pipeline, clock: Clock) -> Result<Self, String> {
+        // Read here so that a service that starts can tell every reason.
+        Catalogue::shipped()?;
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|error| format!("cannot listen on {}: {error}; free the port or name another", config.listen))?;
         let callers = Callers::new(&config, pipeline.store()).map_err(|error| error.to_string())?;
         let (drain, draining) = watch::channel(false);
-        let doors = Doors::new(pipeline, callers, config.in_flight_max, config.worker_retention_micros, draining);
+        let doors = Doors::new(pipeline, callers, config.in_flight_max, config.worker_retention_micros, draining)
+            .with_clock(clock);
         Ok(Self { listener, doors: Arc::new(doors), drain, config })
     }
 
