@@ -145,7 +145,7 @@ pub fn read(file: Option<&Path>, flags: impl Serialize) -> Result<ConfigUnchecke
         figment = figment.merge(Toml::file_exact(file));
     }
     figment
-        .merge(Env::prefixed("ELSEWHERE_").ignore(&["log", "config"]))
+        .merge(Env::prefixed("ELSEWHERE_").ignore(&["log", "config", "token"]))
         .merge(Serialized::globals(flags))
         .extract()
         .map_err(|error| format!("configuration: {error}"))

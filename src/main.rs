@@ -1,7 +1,7 @@
 //! The `elsewhere` program: parses the command line and opens one of its doors.
 
 use clap::Parser;
-use elsewhere::cli::{Arguments, Command, score, serve};
+use elsewhere::cli::{Arguments, Command, demo, explain, score, serve};
 use std::process::ExitCode;
 
 #[cfg(feature = "mimalloc")]
@@ -10,8 +10,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Serve(arguments) => serve::run(arguments),
         Command::Score(arguments) => score::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

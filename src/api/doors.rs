@@ -29,8 +29,12 @@ pub struct Doors {
     callers: Callers,
     permits: Arc<Semaphore>,
     draining: watch::Receiver<bool>,
-    clock: fn() -> EventTime,
+    clock: Clock,
 }
+
+/// Where the service reads the time of day. Another clock than the system's serves sessions of another time, as
+/// `elsewhere demo` does: no check is weakened, only "now" is elsewhere.
+pub type Clock = Arc<dyn Fn() -> EventTime + Send + Sync>;
 
 /// The right to use the service for one call; given back when dropped.
 pub type Permit = OwnedSemaphorePermit;
@@ -76,8 +80,13 @@ impl Doors {
             callers,
             permits: Arc::new(Semaphore::new(in_flight_max.min(Semaphore::MAX_PERMITS))),
             draining,
-            clock: super::assess::system_now,
+            clock: Arc::new(super::assess::system_now),
         }
+    }
+
+    /// The same doors by another clock.
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Now, by the service's clock.

@@ -8,6 +8,7 @@
 //! in `refusal`, which names every field at once.
 
 pub mod assess;
+pub mod client;
 mod content_hash;
 pub mod convert;
 mod deadline;
@@ -18,7 +19,7 @@ mod linkage;
 mod model;
 mod profile;
 pub mod refusal;
-mod reply;
+pub mod reply;
 pub mod server;
 mod standing;
 pub mod tenant;

@@ -5,7 +5,10 @@ use super::wire;
 use crate::event::{EventTime, TimestampUnchecked};
 use crate::history::WorkerRecord;
 use crate::model::Model;
-use crate::risk::{Evidence, FamilyAssessment, Maturity, ModelReference, Reason, Verdict, Whereabouts, WorkerStanding};
+use crate::risk::catalogue::{Catalogue, Description};
+use crate::risk::{
+    Evidence, FamilyAssessment, Maturity, ModelReference, Reason, ReasonCode, Verdict, Whereabouts, WorkerStanding,
+};
 
 fn instant(micros: i64) -> wire::Timestamp {
     time_to_wire(EventTime(micros))
@@ -173,5 +176,41 @@ pub fn profile(worker_id: &str, record: &WorkerRecord, extras: &ProfileExtras) -
         activity_by_hour: if active { activity.to_vec() } else { Vec::new() },
         tokens: extras.tokens.iter().map(token).collect(),
         verdict_count: extras.verdict_count,
+    }
+}
+
+/// What one reason code means.
+pub fn reason_description(entry: &Description, catalogue: &Catalogue) -> wire::ReasonDescription {
+    let code = i32::from(entry.code);
+    wire::ReasonDescription {
+        code,
+        family: ReasonCode::from_number(code).map_or(0, |code| code.family() as i32),
+        headline: entry.headline.clone(),
+        sentence: entry.sentence.clone(),
+        reassurance: entry.reassurance.clone(),
+        benign_explanations: entry.benign_explanations.clone(),
+        refutations: entry.refutations.clone(),
+        attack_technique_ids: entry.attack_technique_ids.clone(),
+        attack_version: catalogue.attack_version.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_of_the_contract_is_described_under_its_name() {
+        let catalogue = Catalogue::shipped().expect("a sound catalogue");
+        let known = (1..1_000).filter_map(|number| wire::ReasonCode::try_from(number).ok());
+        let names: Vec<String> = known.map(|code| code.as_str_name().to_string()).collect();
+        let described: Vec<String> =
+            catalogue.reasons.iter().map(|entry| format!("REASON_CODE_{}", entry.name)).collect();
+        assert_eq!(described, names);
+        for entry in &catalogue.reasons {
+            let told = reason_description(entry, catalogue);
+            assert_eq!(told.code().as_str_name(), format!("REASON_CODE_{}", entry.name));
+            assert!(told.family() != wire::SignalFamily::Unspecified);
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! The gRPC server: services, health, reflection, TLS, limits and drain.
 
-use super::assess::Assess;
+use super::assess::{Assess, system_now};
 use super::deadline::Deadline;
-use super::doors::Doors;
+use super::doors::{Clock, Doors};
 use super::feedback::Reviews;
 use super::linkage::Linkages;
 use super::model::LoadedModels;
@@ -19,6 +19,7 @@ use super::wire::standing_service_server::StandingServiceServer;
 use crate::config::Config;
 use crate::event::limits;
 use crate::pipeline::{Implicated, Pipeline};
+use crate::risk::Catalogue;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,9 +27,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::server::NamedService;
 use tonic::service::Routes;
+use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
@@ -60,6 +61,16 @@ impl Service {
     /// # Errors
     /// Says why the address cannot be bound or the store cannot be written.
     pub async fn bind(config: Config, pipeline: Pipeline) -> Result<Self, String> {
+        Self::bind_with_clock(config, pipeline, Arc::new(system_now)).await
+    }
+
+    /// As [`Service::bind`], with "now" read from `clock`.
+    ///
+    /// # Errors
+    /// As [`Service::bind`].
+    pub async fn bind_with_clock(config: Config, pipeline: Pipeline, clock: Clock) -> Result<Self, String> {
+        // Read here so that a service that starts can tell every reason.
+        Catalogue::shipped()?;
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|error| format!("cannot listen on {}: {error}; free the port or name another", config.listen))?;
@@ -71,7 +82,8 @@ impl Service {
                 warn!("too many workers wait to hear of another's event: these wait for their own next one");
             }
         });
-        let mut doors = Doors::new(pipeline, callers, config.in_flight_max, config.worker_retention_micros, draining);
+        let mut doors = Doors::new(pipeline, callers, config.in_flight_max, config.worker_retention_micros, draining)
+            .with_clock(clock);
         doors.nonce_micros = config.nonce_micros;
         Ok(Self { listener, doors: Arc::new(doors), drain, implicated, config })
     }
@@ -134,8 +146,11 @@ impl Service {
             std::future::pending::<()>().await
         };
         let mut graceful = stopped.clone();
+        // An answer is several small writes; held back for one another they would wait out the caller's delayed
+        // acknowledgement, some 40 ms a login.
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let answering = Deadline::new(routes.prepare(), config.deadline);
-        let served = server.serve_with_incoming_shutdown(answering, TcpListenerStream::new(listener), async move {
+        let served = server.serve_with_incoming_shutdown(answering, incoming, async move {
             let _ = graceful.wait_for(|stopping| *stopping).await;
         });
         tokio::pin!(served, signal);

@@ -147,15 +147,26 @@ fn read_all(mut lines: Lines, rules: &Rules, read: &SyncSender<Vec<Asked>>) -> R
     }
 }
 
-/// One line to what is asked.
-fn ask(line: Line, rules: &Rules) -> Asked {
-    let text = match line {
-        Line::Text(text) => text,
+/// The text of a line, or why it has none.
+///
+/// # Errors
+/// A refusal of the field `line`.
+pub fn text_of(line: Line) -> Result<String, Refusal> {
+    match line {
+        Line::Text(text) => Ok(text),
         Line::TooLong => {
             let most = limits::LINE_BYTES_MAX;
-            return (String::new(), Err(Refusal::field("line", format!("has over {most} bytes: split the event"))));
+            Err(Refusal::field("line", format!("has over {most} bytes: split the event")))
         }
-        Line::NotText => return (String::new(), Err(Refusal::field("line", "is not UTF-8: send JSON text"))),
+        Line::NotText => Err(Refusal::field("line", "is not UTF-8: send JSON text")),
+    }
+}
+
+/// One line to what is asked.
+fn ask(line: Line, rules: &Rules) -> Asked {
+    let text = match text_of(line) {
+        Ok(text) => text,
+        Err(refusal) => return (String::new(), Err(refusal)),
     };
     let (event_id, checked) = json_line::parse(&text).check(rules);
     let submission = checked.map_err(Refusal::Invalid).map(|checked| Submission {

@@ -127,7 +127,8 @@ async fn expire_hourly(store: SharedStore) {
     }
 }
 
-async fn told_to_stop() {
+/// Resolves on Ctrl-C and on SIGTERM.
+pub async fn told_to_stop() {
     let interrupt = tokio::signal::ctrl_c();
     let terminate = async {
         match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {

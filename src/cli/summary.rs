@@ -1,6 +1,7 @@
 //! Who was flagged, when and why: results as a table that a stranger understands.
 
 use crate::api::wire::{self, assessment_result::Outcome};
+use crate::risk::Catalogue;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -24,39 +25,10 @@ pub struct Summary {
     false_flag_budget: f64,
 }
 
-/// What each reason says, in a few words for a table. The full sentences are the service's.
-fn plain_words(code: i32) -> &'static str {
-    use wire::ReasonCode as R;
-    match R::try_from(code).unwrap_or(R::Unspecified) {
-        R::TimezoneClaimMismatch => "clock is not of the claimed place",
-        R::TimezoneActivityShifted => "works at the hours of another part of the world",
-        R::TimezoneNetworkMismatch => "clock and network place disagree",
-        R::TimezoneCalendarElsewhere => "keeps another place's holidays",
-        R::TypingDifferentTypist => "types unlike the worker's past",
-        R::TypingHandover => "typist changed within a session",
-        R::TypingSynthetic => "typing made by a machine",
-        R::RemoteInputDelayed => "input arrives late and unsteady",
-        R::RemoteInputRelayedCadence => "keys arrive in a relay's cadence",
-        R::RemoteInputDevice => "KVM or virtual device attached",
-        R::RemoteInputLoopDelay => "prompts answered too late for a hand at the machine",
-        R::RemoteInputPointerRelayed => "pointer moves in a relay's cadence",
-        R::RemoteInputSoftware => "remote-control software or injected input",
-        R::RemoteInputMachineMade => "input made by a machine",
-        R::NetworkClaimMismatch => "address lies away from the claim",
-        R::NetworkAnonymized => "address is an anonymizer or data center",
-        R::NetworkRelayGap => "client is farther away than its address",
-        R::NetworkImplausibleTravel => "moved faster than an aircraft",
-        R::NetworkRoundTripImplausible => "round trips do not fit the claimed place",
-        R::NetworkUnfamiliar => "address, network or client never seen",
-        R::CrowdSharedSite => "shares a site with workers who claim other places",
-        R::CrowdSharedTypist => "types like another worker",
-        R::CrowdInterlockingShifts => "takes turns with other workers",
-        R::CrowdCommonRelay => "freezes together with other workers",
-        R::CrowdSharedAuthenticator => "shares an authenticator with other workers",
-        R::TelemetryReplayed => "samples repeat an earlier session",
-        R::TelemetrySilent => "collector fell silent",
-        R::Unspecified => "a reason this release does not know",
-    }
+/// What each reason says, in a few words for a table; the sentences are [`super::tell`]'s.
+pub fn plain_words(code: i32) -> &'static str {
+    let described = Catalogue::shipped().ok().and_then(|catalogue| catalogue.get(code));
+    described.map_or("a reason this release does not know", |entry| &entry.headline)
 }
 
 impl Summary {

@@ -303,6 +303,10 @@ impl<R: Record, V: Kept> Store<R, V> for DurableStore<R, V> {
         self.map.tenant(name)
     }
 
+    fn tenants(&self) -> Vec<String> {
+        self.map.tenants()
+    }
+
     fn assess(
         &self,
         tenant: TenantId,

@@ -422,6 +422,13 @@ impl<R: Record, V: Kept> Store<R, V> for MemoryStore<R, V> {
         Ok(TenantId(number))
     }
 
+    fn tenants(&self) -> Vec<String> {
+        let rooms = self.rooms.read().unwrap_or_else(PoisonError::into_inner);
+        let mut names: Vec<(u32, &String)> = rooms.names.iter().map(|(name, number)| (*number, name)).collect();
+        names.sort_unstable();
+        names.into_iter().map(|(_, name)| name.clone()).collect()
+    }
+
     fn assess(
         &self,
         tenant: TenantId,

@@ -300,6 +300,9 @@ pub trait Store<R: Record, V: Kept>: Afterwards<R> {
     /// Gives the number of a tenant, making room for it on first sight.
     fn tenant(&self, name: &str) -> Result<TenantId, StoreError>;
 
+    /// Names of all tenants, in the order of first sight. For those who run the store; callers see their own only.
+    fn tenants(&self) -> Vec<String>;
+
     /// Answers one event: from its stored reply, or by `score` with the worker in hand, after which record, links and
     /// reply are kept together.
     ///

@@ -4,6 +4,7 @@
 
 pub mod advice;
 pub mod calibrate;
+pub mod catalogue;
 pub mod level;
 pub mod reasons;
 pub mod standing;
@@ -11,6 +12,7 @@ pub mod verdict;
 pub mod whereabouts;
 
 pub use advice::Advice;
+pub use catalogue::Catalogue;
 pub use level::RiskLevel;
 pub use reasons::{Evidence, Reason, ReasonCode};
 pub use standing::{Standing, StandingLevel, WorkerStanding};

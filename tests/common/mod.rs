@@ -19,6 +19,7 @@ use tonic::transport::Channel;
 /// A running service; dropped or stopped, it drains.
 pub struct Running {
     pub channel: Channel,
+    pub address: String,
     stop: Option<oneshot::Sender<()>>,
     ended: JoinHandle<Result<Ended, String>>,
 }
@@ -65,8 +66,9 @@ pub async fn start_with(config: ConfigUnchecked, directory: Option<&Path>) -> Ru
     let ended = tokio::spawn(service.run(async {
         let _ = stopped.await;
     }));
-    let channel = Channel::from_shared(format!("http://{address}")).expect("an address").connect().await;
-    Running { channel: channel.expect("a connection"), stop: Some(stop), ended }
+    let address = format!("http://{address}");
+    let channel = Channel::from_shared(address.clone()).expect("an address").connect().await;
+    Running { channel: channel.expect("a connection"), address, stop: Some(stop), ended }
 }
 
 pub async fn start() -> Running {
