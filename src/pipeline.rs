@@ -3,15 +3,19 @@
 //! Serving, `elsewhere score` and training call [`Pipeline::assess_watched`], and it alone calls
 //! [`crate::evidence::compare`]; there is no other road to a feature.
 
-use crate::event::{Event, EventTime, Samples};
+pub mod live;
+
+use crate::event::{Event, EventTime, Gathered, Samples};
+use crate::evidence::course::Course;
 use crate::evidence::crowd::{self, LinkKind};
-use crate::evidence::feature::Features;
-use crate::evidence::{self, Compared, Observations, Teaching, network, remote_input};
+use crate::evidence::feature::{Features, Finding};
+use crate::evidence::{self, Compared, Observations, Profiles, Teaching, network, remote_input};
 use crate::history::{Answer, Arrival, Durable, Store, StoreError, TenantId, TokenKind, Visit, WorkerRecord};
 use crate::model::{Model, StandingModel};
 use crate::risk::verdict::Findings;
 use crate::risk::{Maturity, Verdict, Whereabouts, WorkerStanding};
 use arc_swap::ArcSwap;
+pub use live::Live;
 use std::sync::Arc;
 
 /// What an event may teach; the wire's `ProfileUpdate`.
@@ -168,6 +172,48 @@ impl Pipeline {
         now: EventTime,
         watch: &mut dyn FnMut(&Features),
     ) -> Result<Assessed, Failure> {
+        self.settle(tenant, submission, None, now, watch)
+    }
+
+    /// Scores a live session as it stands and leaves no trace: nothing is learned, and the event id stays free.
+    ///
+    /// # Errors
+    /// No model, or a store that cannot read.
+    pub fn look(&self, tenant: TenantId, live: &mut Live, now: EventTime) -> Result<Verdict, Failure> {
+        let models = self.models.load();
+        let Some(model) = models.get("") else {
+            return Err(Failure::ModelNotLoaded { model_id: String::new() });
+        };
+        let (event_id, worker_id, gathered, course, time) = live.parts();
+        let mut verdict = None;
+        self.store.look(tenant, worker_id, gathered.whole().time, &mut |visit| {
+            let session = Session { gathered, course: &mut *course, silence_as_of: Some(time) };
+            let subject = Subject { event_id, worker_id, samples: gathered.whole(), live: Some(session) };
+            verdict = Some(judge(subject, model, Teaching::IfTrusted, now, visit, &mut |_| {}));
+        })?;
+        // INVARIANT: a store that answers has shown the worker.
+        verdict.ok_or(Failure::Store(StoreError::UnknownTenant))
+    }
+
+    /// Closes a live session: its last verdict is the event's, kept and learned from like any other.
+    ///
+    /// # Errors
+    /// As [`Pipeline::assess`]. The session then stays as it is, and can be closed again.
+    pub fn close(&self, tenant: TenantId, live: &mut Live, now: EventTime) -> Result<Assessed, Failure> {
+        let submission = live.submission();
+        let (_, _, gathered, course, _) = live.parts();
+        let session = Session { gathered, course, silence_as_of: None };
+        self.settle(tenant, &submission, Some(session), now, &mut |_| {})
+    }
+
+    fn settle(
+        &self,
+        tenant: TenantId,
+        submission: &Submission,
+        mut live: Option<Session<'_>>,
+        now: EventTime,
+        watch: &mut dyn FnMut(&Features),
+    ) -> Result<Assessed, Failure> {
         let Submission { event, content_hash, update, model_id } = submission;
         let models = self.models.load();
         let Some(model) = models.get(model_id) else {
@@ -182,7 +228,11 @@ impl Pipeline {
             keep: *update != Update::Never,
         };
         let teaching = if *update == Update::Always { Teaching::Always } else { Teaching::IfTrusted };
-        let mut score = |visit: &mut Visit<'_, WorkerRecord>| judge(event, model, teaching, now, visit, watch);
+        let mut score = |visit: &mut Visit<'_, WorkerRecord>| {
+            let (event_id, worker_id) = (&event.event_id, &event.worker_id);
+            let subject = Subject { event_id, worker_id, samples: &event.samples, live: live.take() };
+            judge(subject, model, teaching, now, visit, watch)
+        };
         match self.store.assess(tenant, &arrival, &mut score)? {
             Answer::First { verdict, durable } => Ok(Assessed { verdict, replayed: false, durable }),
             Answer::Repeated { verdict, durable } => Ok(Assessed { verdict, replayed: true, durable }),
@@ -208,21 +258,42 @@ impl Pipeline {
     }
 }
 
+/// What is judged: one event, or a live session under its opening event's name.
+struct Subject<'a> {
+    event_id: &'a str,
+    worker_id: &'a str,
+    samples: &'a Samples,
+    live: Option<Session<'a>>,
+}
+
+/// A live session's parts.
+struct Session<'a> {
+    gathered: &'a Gathered,
+    course: &'a mut Course,
+    /// The latest chunk's time while the session lasts: until when silence is told.
+    silence_as_of: Option<EventTime>,
+}
+
 /// Scores one event with the worker in hand.
 fn judge(
-    event: &Event,
+    subject: Subject<'_>,
     model: &Model,
     teaching: Teaching,
     now: EventTime,
     visit: &mut Visit<'_, WorkerRecord>,
     watch: &mut dyn FnMut(&Features),
 ) -> Verdict {
-    let samples = &event.samples;
+    let Subject { event_id, worker_id, samples, mut live } = subject;
     let parameters = &model.file.evidence;
-    let seen = evidence::observe(samples);
+    let mut seen = evidence::observe(samples);
+    if let Some(session) = &mut live {
+        session.course.restore_digests(&mut seen);
+    }
     let neighbours = meet(&seen.crowd, visit);
-    let Compared { features, coverage, utc_offsets } =
-        evidence::compare(&seen, samples, &visit.record().profiles, &neighbours, parameters);
+    let known = &visit.record().profiles;
+    let mut compared = evidence::compare(&seen, samples, known, &neighbours, parameters);
+    let handed_over = live.map_or_else(Vec::new, |session| follow(session, known, model, &mut compared));
+    let Compared { features, coverage, utc_offsets } = compared;
     watch(&features);
     let weighed = model.additive.weigh(&features);
     let maturity = visit.record().maturity;
@@ -240,17 +311,29 @@ fn judge(
     let whereabouts = Whereabouts { utc_offsets, client_distance_max_km, loop_rtt_micros };
     let standing = record.standing.report(&model.standing, samples.time.0.max(record.last_seen.0));
     let findings = Findings {
-        event_id: &event.event_id,
-        worker_id: &event.worker_id,
+        event_id,
+        worker_id,
         assess_micros: now.0,
         features: &features,
         coverage,
         weighed,
+        handed_over: &handed_over,
         maturity,
         whereabouts,
         standing,
     };
     Verdict::new(findings, model)
+}
+
+/// Folds the parts of a live session into what its whole showed. Returns the findings that tell of a hand-over.
+fn follow(session: Session<'_>, known: &Profiles, model: &Model, compared: &mut Compared) -> Vec<Finding> {
+    let Session { gathered, course, silence_as_of } = session;
+    let parameters = &model.file.evidence;
+    let handed_over = course.fold(gathered, known, parameters, compared);
+    if let Some(time) = silence_as_of {
+        course.tell_silence(known, time, parameters, compared);
+    }
+    handed_over
 }
 
 fn learn(
