@@ -348,7 +348,6 @@ async fn what_comes_later_says_so() {
     let service = start().await;
     let mut risk = service.risk();
     let nonce = risk.issue_nonce(wire::IssueNonceRequest { session_id: "s".into() }).await.expect_err("not yet");
-    let monitor = risk.monitor_session(tokio_stream::iter(Vec::new())).await.expect_err("not yet");
     let mut feedback = FeedbackServiceClient::new(service.channel.clone());
     let label = feedback.record_feedback(wire::RecordFeedbackRequest::default()).await.expect_err("not yet");
     let mut linkage = LinkageServiceClient::new(service.channel.clone());
@@ -357,7 +356,7 @@ async fn what_comes_later_says_so() {
     let watch = standings.watch_standings(wire::WatchStandingsRequest::default()).await.expect_err("not yet");
     let mut models = ModelServiceClient::new(service.channel.clone());
     let reasons = models.list_reason_descriptions(wire::ListReasonDescriptionsRequest::default()).await;
-    for status in [nonce, monitor, label, links, watch, reasons.expect_err("not yet")] {
+    for status in [nonce, label, links, watch, reasons.expect_err("not yet")] {
         assert_eq!(status.code(), Code::Unimplemented);
     }
 }

@@ -13,6 +13,7 @@ pub mod doors;
 pub mod json_line;
 mod later;
 mod model;
+pub mod monitor;
 mod profile;
 pub mod refusal;
 mod reply;

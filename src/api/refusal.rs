@@ -53,7 +53,7 @@ pub enum Refusal {
     },
     /// There is no such thing in the caller's tenant.
     NotFound {
-        /// What kind of thing: `verdict`, `profile`, `standing`, `cluster`, `model`.
+        /// What kind of thing: `verdict`, `profile`, `session`, `standing`, `cluster`, `model`.
         resource: &'static str,
         /// Its name.
         name: String,

@@ -1,9 +1,10 @@
 //! The gRPC server: services, health, reflection, TLS, limits and drain.
 
 use super::assess::Assess;
-use super::doors::Doors;
+use super::doors::{Counted, Doors};
 use super::later::{Feedback, Linkage};
 use super::model::LoadedModels;
+use super::monitor;
 use super::profile::Profiles;
 use super::standing::Standings;
 use super::tenant::Callers;
@@ -39,10 +40,14 @@ pub struct Service {
 /// What a service did in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
+    /// Sessions received: as many as were answered, refused or dropped, when everything was drained.
+    pub received_count: u64,
     /// Sessions answered with a verdict.
     pub verdict_count: u64,
     /// Sessions refused with a reason.
     pub refusal_count: u64,
+    /// Live sessions dropped without a verdict: their worker was erased, or the store failed at the end.
+    pub drop_count: u64,
     /// Whether every call in flight was answered within the drain time.
     pub drained: bool,
 }
@@ -58,7 +63,8 @@ impl Service {
             .map_err(|error| format!("cannot listen on {}: {error}; free the port or name another", config.listen))?;
         let callers = Callers::new(&config, pipeline.store()).map_err(|error| error.to_string())?;
         let (drain, draining) = watch::channel(false);
-        let doors = Doors::new(pipeline, callers, config.in_flight_max, config.worker_retention_micros, draining);
+        let (in_flight, monitored) = (config.in_flight_max, config.monitored_sessions_max);
+        let doors = Doors::new(pipeline, callers, in_flight, monitored, config.worker_retention_micros, draining);
         Ok(Self { listener, doors: Arc::new(doors), drain, config })
     }
 
@@ -108,6 +114,7 @@ impl Service {
             .add_service(ModelServiceServer::new(LoadedModels::new(shared())))
             .add_service(FeedbackServiceServer::new(Feedback))
             .add_service(LinkageServiceServer::new(Linkage));
+        let sweeping = tokio::spawn(monitor::sweep_regularly(shared()));
         let (stopping, mut stopped) = watch::channel(false);
         let signal = async move {
             stop.await;
@@ -134,8 +141,17 @@ impl Service {
             () = &mut signal => false,
             () = bound => false,
         };
-        let (verdict_count, refusal_count) = doors.counts.so_far();
-        Ok(Ended { verdict_count, refusal_count, drained })
+        // It ends by itself once told to drain, between two sessions; what is left is closed here.
+        let _ = sweeping.await;
+        monitor::close_all(&doors).await;
+        let Counted { received, verdicts, refusals, drops } = doors.counts.so_far();
+        Ok(Ended {
+            received_count: received,
+            verdict_count: verdicts,
+            refusal_count: refusals,
+            drop_count: drops,
+            drained,
+        })
     }
 }
 

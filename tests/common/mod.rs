@@ -17,6 +17,7 @@ use tonic::transport::Channel;
 /// A running service; dropped or stopped, it drains.
 pub struct Running {
     pub channel: Channel,
+    pub address: std::net::SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     ended: JoinHandle<Result<Ended, String>>,
 }
@@ -64,7 +65,7 @@ pub async fn start_with(config: ConfigUnchecked, directory: Option<&Path>) -> Ru
         let _ = stopped.await;
     }));
     let channel = Channel::from_shared(format!("http://{address}")).expect("an address").connect().await;
-    Running { channel: channel.expect("a connection"), stop: Some(stop), ended }
+    Running { channel: channel.expect("a connection"), address, stop: Some(stop), ended }
 }
 
 pub async fn start() -> Running {
