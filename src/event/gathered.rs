@@ -4,7 +4,7 @@
 //! chunks lies a pause of unknown length, entered as the longest interval that counts, so that no measurement takes two
 //! chunks for one stretch.
 //!
-//! Worked example: a session opened with 60 moves takes nine chunks of 60. Of the 600 moves the newest 512 are kept;
+//! Worked example: a session opened with 60 moves takes nine chunks of 60. Of the 600 moves the newest 256 are kept;
 //! the newest 250 of these are the latest window.
 
 use super::chunk::Chunk;
@@ -190,6 +190,10 @@ impl Gathered {
         if let Some(sample) = &mut self.whole.remote_input {
             trim_timings(sample, limits::MONITOR_TIMINGS_KEPT);
         }
+        if let Some(table) = &mut self.whole.cadence {
+            drop_oldest(&mut table.keys, limits::TABLE_KEYS_MAX);
+            drop_oldest(&mut table.digraphs, limits::TABLE_DIGRAPHS_MAX);
+        }
     }
 
     /// Entries held in columns that grow with chunks: what the limits bound.
@@ -344,10 +348,10 @@ fn extend<T>(kept: &mut Vec<T>, more: Vec<T>) {
 
 fn drop_oldest<T>(column: &mut Vec<T>, max: usize) {
     let over = column.len().saturating_sub(max);
-    if over > 0 {
-        column.drain(..over);
+    if over > 0 || column.capacity() > column.len() {
+        // Into room of its own size: allocators leave what shrinks by less than half where it was.
+        *column = column.drain(..).skip(over).collect();
     }
-    column.shrink_to_fit();
 }
 
 fn trim_typing(typing: &mut TypingSample, max: usize) {
@@ -499,7 +503,7 @@ mod tests {
         let pointer = gathered.whole().pointer.clone().unwrap();
         assert_eq!(pointer.interval_micros.len(), limits::MONITOR_MOVES_KEPT);
         assert_eq!((pointer.interval_micros[0], pointer.delta_x[0]), (0, 0));
-        assert_eq!(pointer.button_down_indexes.last(), Some(&511));
+        assert_eq!(pointer.button_down_indexes.last(), Some(&(limits::MONITOR_MOVES_KEPT as u32 - 1)));
         assert_eq!(gathered.latest().pointer.unwrap().interval_micros.len(), limits::WINDOW_MOVES);
         assert_eq!(gathered.totals().moves, 610);
     }

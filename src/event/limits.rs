@@ -115,12 +115,13 @@ pub const MONITOR_RESUME_MICROS: i64 = 10 * 60 * 1_000_000;
 pub const MONITOR_IDLE_SECONDS: u64 = 3_600;
 /// Longest monitored session, in microseconds: a day, as for the active span of an event.
 pub const MONITOR_SPAN_MICROS_MAX: i64 = ACTIVE_SPAN_MICROS_MAX;
-/// Newest presses of free typing kept of a monitored session: two and a half windows of key transport.
-pub const MONITOR_PRESSES_KEPT: usize = 512;
-/// Newest pointer moves kept of a monitored session: ten windows of motion.
-pub const MONITOR_MOVES_KEPT: usize = 512;
+/// Newest presses of free typing kept of a monitored session: a window of key transport and some; closed windows leave
+/// their scores.
+pub const MONITOR_PRESSES_KEPT: usize = 256;
+/// Newest pointer moves kept of a monitored session: five windows of motion.
+pub const MONITOR_MOVES_KEPT: usize = 256;
 /// Newest event delays, key repeats and bare pointer intervals kept of a monitored session, each.
-pub const MONITOR_TIMINGS_KEPT: usize = 256;
+pub const MONITOR_TIMINGS_KEPT: usize = 128;
 /// Newest presses judged beside the whole: the length at which the transport of keys was measured.
 pub const WINDOW_PRESSES: usize = 200;
 /// Newest moves judged beside the whole: five windows of motion.
