@@ -235,10 +235,10 @@ fn timings(sample: &RemoteInputSample) -> u64 {
     columns as u64
 }
 
-/// Joins `sample` to what is there when `extend` can, else puts it in its place.
-fn join<T>(slot: &mut Option<T>, sample: T, extend: fn(&mut T, T) -> Result<(), T>) {
+/// Joins `sample` to what is there, or puts in its place what `extend` hands back.
+fn join<T>(slot: &mut Option<T>, sample: T, extend: fn(&mut T, T) -> Option<T>) {
     let apart = match slot {
-        Some(kept) => extend(kept, sample).err(),
+        Some(kept) => extend(kept, sample),
         None => Some(sample),
     };
     if apart.is_some() {
@@ -247,13 +247,13 @@ fn join<T>(slot: &mut Option<T>, sample: T, extend: fn(&mut T, T) -> Result<(), 
 }
 
 /// Only typing of one kind joins: other clocks, other order or withheld classes would make columns that mean two things.
-fn join_typing(kept: &mut TypingSample, mut sample: TypingSample) -> Result<(), TypingSample> {
+fn join_typing(kept: &mut TypingSample, mut sample: TypingSample) -> Option<TypingSample> {
     let same = kept.context == sample.context
         && kept.shuffled == sample.shuffled
         && kept.timer_resolution_micros == sample.timer_resolution_micros
         && kept.key_classes.is_empty() == sample.key_classes.is_empty();
     if !same {
-        return Err(sample);
+        return Some(sample);
     }
     if let Some(first) = sample.press_interval_micros.first_mut() {
         *first = TYPING_PAUSE_MICROS;
@@ -268,12 +268,12 @@ fn join_typing(kept: &mut TypingSample, mut sample: TypingSample) -> Result<(), 
     ] {
         *count = count.saturating_add(more).min(limits::COUNT_MAX);
     }
-    Ok(())
+    None
 }
 
-fn join_pointer(kept: &mut PointerSample, mut sample: PointerSample) -> Result<(), PointerSample> {
+fn join_pointer(kept: &mut PointerSample, mut sample: PointerSample) -> Option<PointerSample> {
     if kept.source != sample.source || kept.timer_resolution_micros != sample.timer_resolution_micros {
-        return Err(sample);
+        return Some(sample);
     }
     if let Some(first) = sample.interval_micros.first_mut() {
         *first = POINTER_PAUSE_MICROS;
@@ -283,21 +283,21 @@ fn join_pointer(kept: &mut PointerSample, mut sample: PointerSample) -> Result<(
     extend(&mut kept.interval_micros, sample.interval_micros);
     extend(&mut kept.delta_x, sample.delta_x);
     extend(&mut kept.delta_y, sample.delta_y);
-    Ok(())
+    None
 }
 
 /// Answers of another kind are another reaction; they take the place of the earlier ones.
-fn join_challenge(kept: &mut ChallengeSample, sample: ChallengeSample) -> Result<(), ChallengeSample> {
+fn join_challenge(kept: &mut ChallengeSample, sample: ChallengeSample) -> Option<ChallengeSample> {
     if kept.kind != sample.kind || kept.refresh_rate_millihertz != sample.refresh_rate_millihertz {
-        return Err(sample);
+        return Some(sample);
     }
     extend(&mut kept.reaction_micros, sample.reaction_micros);
     drop_oldest(&mut kept.reaction_micros, limits::PROMPTS_MAX);
-    Ok(())
+    None
 }
 
 /// Timing joins when the clocks agree; what the endpoint reported once stays reported.
-fn join_remote_input(kept: &mut RemoteInputSample, sample: RemoteInputSample) -> Result<(), RemoteInputSample> {
+fn join_remote_input(kept: &mut RemoteInputSample, sample: RemoteInputSample) -> Option<RemoteInputSample> {
     if sample.timer_resolution_micros != 0 {
         if kept.timer_resolution_micros != sample.timer_resolution_micros {
             for column in [
@@ -337,7 +337,7 @@ fn join_remote_input(kept: &mut RemoteInputSample, sample: RemoteInputSample) ->
     }
     extend(&mut kept.stall_times, sample.stall_times);
     drop_oldest(&mut kept.stall_times, limits::STALLS_MAX);
-    Ok(())
+    None
 }
 
 /// Grows by just so much: ten thousand sessions with half-empty columns would be half a budget of nothing.
