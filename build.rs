@@ -35,6 +35,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut config = Config::new();
     config.enable_type_names();
     tonic_prost_build::configure()
+        // Buffers that ten thousand waiting streams can afford.
+        .codec_path("crate::api::wire::codec::Codec")
         .extern_path(".google.protobuf", WELL_KNOWN)
         // Without this prost would map them to its own.
         .compile_well_known_types(true)

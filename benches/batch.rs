@@ -35,7 +35,8 @@ fn main() {
     let config = ConfigUnchecked::default().check().expect("a sound configuration");
     let callers = Callers::new(&config, desk.pipeline.store()).expect("a writable store");
     let (_drain, draining) = watch::channel(false);
-    let doors = Doors::new(desk.pipeline, callers, config.in_flight_max, config.worker_retention_micros, draining);
+    let (in_flight, monitored) = (config.in_flight_max, config.monitored_sessions_max);
+    let doors = Doors::new(desk.pipeline, callers, in_flight, monitored, config.worker_retention_micros, draining);
     let service = Assess::new(Arc::new(doors));
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let mut spans = Vec::new();

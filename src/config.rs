@@ -44,6 +44,8 @@ pub struct ConfigUnchecked {
     pub tls_key: Option<PathBuf>,
     /// Calls in flight beyond which load is shed. 512 keep two cores busy; a login waits milliseconds, not a queue.
     pub in_flight_max: usize,
+    /// Sessions monitored at once. 10 000 take under 400 MiB; beyond, opening another is shed.
+    pub monitored_sessions_max: usize,
     /// Longest a call may take, milliseconds, when the caller set no deadline.
     pub deadline_millis: u64,
     /// Days a verdict can be asked for. Appeals come within a month.
@@ -72,6 +74,7 @@ impl Default for ConfigUnchecked {
             tls_certificate: None,
             tls_key: None,
             in_flight_max: 512,
+            monitored_sessions_max: limits::MONITORED_SESSIONS,
             deadline_millis: 5_000,
             verdict_retention_days: 30,
             worker_retention_days: 400,
@@ -112,6 +115,8 @@ pub struct Config {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Calls in flight beyond which load is shed.
     pub in_flight_max: usize,
+    /// Sessions monitored at once.
+    pub monitored_sessions_max: usize,
     /// Longest a call may take.
     pub deadline: Duration,
     /// How long a verdict can be asked for, microseconds.
@@ -208,7 +213,11 @@ impl ConfigUnchecked {
                 secret_typing_allowed: tenant.secret_typing,
             });
         }
-        for (name, value) in [("in_flight_max", self.in_flight_max as u64), ("deadline_millis", self.deadline_millis)] {
+        for (name, value) in [
+            ("in_flight_max", self.in_flight_max as u64),
+            ("monitored_sessions_max", self.monitored_sessions_max as u64),
+            ("deadline_millis", self.deadline_millis),
+        ] {
             if value == 0 {
                 return Err(format!("`{name}` is 0: nothing could ever be answered"));
             }
@@ -237,6 +246,7 @@ impl ConfigUnchecked {
             tenants,
             tls,
             in_flight_max: self.in_flight_max,
+            monitored_sessions_max: self.monitored_sessions_max,
             deadline: Duration::from_millis(self.deadline_millis),
             verdict_retention_micros: i64::from(self.verdict_retention_days) * MICROS_PER_DAY,
             worker_retention_micros: i64::from(self.worker_retention_days) * MICROS_PER_DAY,

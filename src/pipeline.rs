@@ -5,19 +5,22 @@
 
 pub mod afterwards;
 pub mod linkage;
+pub mod live;
 
 pub use afterwards::Implicated;
 
-use crate::event::{Event, EventTime, Samples, Token};
+use crate::event::{Event, EventTime, Gathered, Samples, Token};
+use crate::evidence::course::Course;
 use crate::evidence::crowd::{self, LinkKind};
-use crate::evidence::feature::Features;
-use crate::evidence::{self, Compared, Observations, Others, Teaching, network, remote_input};
-use crate::history::{Answer, Arrival, Durable, NonceFault, Store, StoreError, TenantId};
+use crate::evidence::feature::{Features, Finding};
+use crate::evidence::{self, Compared, Observations, Others, Profiles, Teaching, network, remote_input};
+use crate::history::{Answer, Arrival, Durable, NonceClaim, NonceFault, Store, StoreError, TenantId};
 use crate::history::{TokenKind, Visit, WorkerRecord};
 use crate::model::{Model, StandingModel};
 use crate::risk::verdict::Findings;
 use crate::risk::{Maturity, StandingLevel, Verdict, Whereabouts, WorkerStanding};
 use arc_swap::ArcSwap;
+pub use live::Live;
 use std::sync::Arc;
 
 /// What an event may teach; the wire's `ProfileUpdate`.
@@ -180,6 +183,71 @@ impl Pipeline {
         now: EventTime,
         watch: &mut dyn FnMut(&Features),
     ) -> Result<Assessed, Failure> {
+        let nonce = self.nonce_of(tenant, &submission.event, now)?;
+        self.settle(tenant, submission, None, nonce, now, watch)
+    }
+
+    /// Opens a live session by a checked event whose samples end at `chunk_time`; its nonce is looked at now and spent
+    /// with the last verdict. `interval_micros` lies between two verdicts that nothing but time asks for.
+    ///
+    /// # Errors
+    /// A nonce that is not good, or a store that cannot read.
+    pub fn open(
+        &self,
+        tenant: TenantId,
+        submission: Submission,
+        chunk_time: EventTime,
+        interval_micros: i64,
+        now: EventTime,
+    ) -> Result<Live, Failure> {
+        let nonce = self.nonce_of(tenant, &submission.event, now)?;
+        if let Some(fault) = nonce.and_then(|claim| claim.fault()) {
+            return Err(Failure::NonceRefused { fault });
+        }
+        Ok(Live::open(submission, chunk_time, interval_micros).with_nonce(nonce))
+    }
+
+    /// Scores a live session as it stands and leaves no trace: nothing is learned, and the event id stays free.
+    ///
+    /// # Errors
+    /// No model, or a store that cannot read.
+    pub fn look(&self, tenant: TenantId, live: &mut Live, now: EventTime) -> Result<Verdict, Failure> {
+        let models = self.models.load();
+        let Some(model) = models.get("") else {
+            return Err(Failure::ModelNotLoaded { model_id: String::new() });
+        };
+        let (event_id, worker_id, gathered, course, time) = live.parts();
+        let mut verdict = None;
+        self.store.look(tenant, worker_id, gathered.whole().time, &mut |visit| {
+            let session = Session { gathered, course: &mut *course, silence_as_of: Some(time) };
+            let subject = Subject { event_id, worker_id, samples: gathered.whole(), live: Some(session) };
+            verdict = Some(judge(subject, model, Teaching::IfTrusted, now, visit, &mut |_| {}, &mut None));
+        })?;
+        // INVARIANT: a store that answers has shown the worker.
+        verdict.ok_or(Failure::Store(StoreError::UnknownTenant))
+    }
+
+    /// Closes a live session: its last verdict is the event's, kept and learned from like any other.
+    ///
+    /// # Errors
+    /// As [`Pipeline::assess`]. The session then stays as it is, and can be closed again.
+    pub fn close(&self, tenant: TenantId, live: &mut Live, now: EventTime) -> Result<Assessed, Failure> {
+        let submission = live.submission();
+        let nonce = live.nonce();
+        let (_, _, gathered, course, _) = live.parts();
+        let session = Session { gathered, course, silence_as_of: None };
+        self.settle(tenant, &submission, Some(session), nonce, now, &mut |_| {})
+    }
+
+    fn settle(
+        &self,
+        tenant: TenantId,
+        submission: &Submission,
+        mut live: Option<Session<'_>>,
+        nonce: Option<NonceClaim>,
+        now: EventTime,
+        watch: &mut dyn FnMut(&Features),
+    ) -> Result<Assessed, Failure> {
         let Submission { event, content_hash, update, model_id } = submission;
         let models = self.models.load();
         let Some(model) = models.get(model_id) else {
@@ -193,12 +261,14 @@ impl Pipeline {
             now,
             keep: *update != Update::Never,
             session_id: &event.session_id,
-            nonce: self.nonce_of(tenant, event, now)?,
+            nonce,
         };
         let teaching = if *update == Update::Always { Teaching::Always } else { Teaching::IfTrusted };
         let mut implicated = None;
         let mut score = |visit: &mut Visit<'_, WorkerRecord>| {
-            let verdict = judge(event, model, teaching, now, visit, watch, &mut implicated);
+            let (event_id, worker_id) = (&event.event_id, &event.worker_id);
+            let subject = Subject { event_id, worker_id, samples: &event.samples, live: live.take() };
+            let verdict = judge(subject, model, teaching, now, visit, watch, &mut implicated);
             // Where nobody serves, nobody is waiting to hear of it.
             implicated = implicated.take().filter(|_| self.serving.is_some());
             verdict
@@ -234,9 +304,25 @@ impl Pipeline {
     }
 }
 
+/// What is judged: one event, or a live session under its opening event's name.
+struct Subject<'a> {
+    event_id: &'a str,
+    worker_id: &'a str,
+    samples: &'a Samples,
+    live: Option<Session<'a>>,
+}
+
+/// A live session's parts.
+struct Session<'a> {
+    gathered: &'a Gathered,
+    course: &'a mut Course,
+    /// The latest chunk's time while the session lasts: until when silence is told.
+    silence_as_of: Option<EventTime>,
+}
+
 /// Scores one event with the worker in hand.
 fn judge(
-    event: &Event,
+    subject: Subject<'_>,
     model: &Model,
     teaching: Teaching,
     now: EventTime,
@@ -244,16 +330,21 @@ fn judge(
     watch: &mut dyn FnMut(&Features),
     implicated: &mut Option<Vec<Arc<str>>>,
 ) -> Verdict {
-    let samples = &event.samples;
+    let Subject { event_id, worker_id, samples, mut live } = subject;
     let parameters = &model.file.evidence;
-    let seen = evidence::observe(samples);
+    let mut seen = evidence::observe(samples);
+    if let Some(session) = &mut live {
+        session.course.restore_digests(&mut seen);
+    }
     let tokens: Vec<_> = seen.crowd.tokens.iter().map(|(kind, token)| (TokenKind(*kind as u8), *token)).collect();
     let neighbours = meet(&tokens, visit);
     let phrase = seen.typing.phrase.as_ref().and_then(|phrase| phrase.as_ref().ok());
     let background = phrase.and_then(|phrase| visit.background(phrase.pool_key()));
     let others = Others { neighbours: &neighbours, background: background.as_ref() };
-    let Compared { features, coverage, utc_offsets } =
-        evidence::compare(&seen, samples, &visit.record().profiles, &others, parameters);
+    let known = &visit.record().profiles;
+    let mut compared = evidence::compare(&seen, samples, known, &others, parameters);
+    let handed_over = live.map_or_else(Vec::new, |session| follow(session, known, model, &mut compared));
+    let Compared { features, coverage, utc_offsets } = compared;
     watch(&features);
     let weighed = model.additive.weigh(&features);
     let maturity = visit.record().maturity;
@@ -274,17 +365,29 @@ fn judge(
     let whereabouts = Whereabouts { utc_offsets, client_distance_max_km, loop_rtt_micros };
     let standing = record.standing.report(&model.standing, samples.time.0.max(record.last_seen.0));
     let findings = Findings {
-        event_id: &event.event_id,
-        worker_id: &event.worker_id,
+        event_id,
+        worker_id,
         assess_micros: now.0,
         features: &features,
         coverage,
         weighed,
+        handed_over: &handed_over,
         maturity,
         whereabouts,
         standing,
     };
     Verdict::new(findings, model)
+}
+
+/// Folds the parts of a live session into what its whole showed. Returns the findings that tell of a hand-over.
+fn follow(session: Session<'_>, known: &Profiles, model: &Model, compared: &mut Compared) -> Vec<Finding> {
+    let Session { gathered, course, silence_as_of } = session;
+    let parameters = &model.file.evidence;
+    let handed_over = course.fold(gathered, known, parameters, compared);
+    if let Some(time) = silence_as_of {
+        course.tell_silence(known, time, parameters, compared);
+    }
+    handed_over
 }
 
 /// Learns from the session. Returns whether the worker was seen with a token for the first time.

@@ -406,16 +406,6 @@ async fn a_login_does_not_wait_for_a_delayed_acknowledgement() {
 }
 
 #[tokio::test]
-async fn what_comes_later_says_so() {
-    let service = start().await;
-    let mut risk = service.risk();
-    let monitor = risk.monitor_session(tokio_stream::iter(Vec::new())).await.expect_err("not yet");
-    for status in [monitor] {
-        assert_eq!(status.code(), Code::Unimplemented);
-    }
-}
-
-#[tokio::test]
 async fn health_is_told_per_service_and_reflection_lists_them() {
     use tonic_health::pb::HealthCheckRequest;
     use tonic_health::pb::health_client::HealthClient;

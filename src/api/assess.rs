@@ -2,6 +2,7 @@
 
 use super::convert;
 use super::doors::{Doors, Permit};
+use super::monitor;
 use super::refusal::Refusal;
 use super::reply;
 use super::tenant::Caller;
@@ -12,8 +13,8 @@ use crate::pipeline::{Assessed, Failure, Submission, Update};
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming};
 
 /// SessionRiskService over a pipeline.
@@ -175,9 +176,13 @@ impl SessionRiskService for Assess {
 
     async fn monitor_session(
         &self,
-        _: Request<Streaming<wire::MonitorSessionRequest>>,
+        request: Request<Streaming<wire::MonitorSessionRequest>>,
     ) -> Result<Response<Self::MonitorSessionStream>, Status> {
-        Err(Refusal::Unimplemented { method: "MonitorSession" }.into())
+        // A live session lasts hours: it counts among the sessions monitored, not among the calls in flight.
+        let (caller, _) = self.doors.enter(request.metadata())?;
+        let (sender, receiver) = mpsc::channel(monitor::REPLIES_AHEAD);
+        tokio::spawn(monitor::follow(Arc::clone(&self.doors), caller, request.into_inner(), sender));
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver).map(|reply| *reply))))
     }
 
     async fn get_verdict(

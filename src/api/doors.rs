@@ -1,5 +1,6 @@
 //! What every service shares: the pipeline, who may call, how many at once, and the counts that must add up.
 
+use super::monitor::Monitors;
 use super::refusal::Refusal;
 use super::tenant::{Caller, Callers};
 use super::watch::Watchers;
@@ -20,6 +21,8 @@ pub struct Doors {
     pub pipeline: Pipeline,
     /// What was answered.
     pub counts: Counts,
+    /// Live sessions.
+    pub monitors: Monitors,
     /// How long an unseen worker is kept, microseconds.
     pub worker_retention_micros: i64,
     /// How long a nonce is valid, microseconds.
@@ -39,23 +42,61 @@ pub type Clock = Arc<dyn Fn() -> EventTime + Send + Sync>;
 /// The right to use the service for one call; given back when dropped.
 pub type Permit = OwnedSemaphorePermit;
 
-/// Sessions received and what became of them: `received = verdicts + refusals` once all calls are answered.
+/// Sessions received and what became of them: `received = verdicts + refusals + drops` once all calls are answered and
+/// no live session is open.
 #[derive(Debug, Default)]
 pub struct Counts {
+    received: AtomicU64,
     verdicts: AtomicU64,
     refusals: AtomicU64,
+    drops: AtomicU64,
+}
+
+/// [`Counts`] at an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counted {
+    /// Sessions that arrived.
+    pub received: u64,
+    /// Answered with a verdict; of a live session its last.
+    pub verdicts: u64,
+    /// Refused with a reason.
+    pub refusals: u64,
+    /// Live sessions dropped without a verdict: the worker was erased, or the store failed as the service ended.
+    pub drops: u64,
 }
 
 impl Counts {
     /// Counts one session's outcome.
     pub fn count(&self, outcome: &Result<wire::Verdict, Refusal>) {
-        let counter = if outcome.is_ok() { &self.verdicts } else { &self.refusals };
+        self.receive();
+        self.settle(outcome.is_ok());
+    }
+
+    /// Counts a live session's opening; [`Counts::settle`] or [`Counts::drop`] counts its end.
+    pub fn receive(&self) {
+        self.received.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts the end of a session received: a verdict, or a refusal.
+    pub fn settle(&self, verdict: bool) {
+        let counter = if verdict { &self.verdicts } else { &self.refusals };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Verdicts and refusals so far.
-    pub fn so_far(&self) -> (u64, u64) {
-        (self.verdicts.load(Ordering::Relaxed), self.refusals.load(Ordering::Relaxed))
+    /// Counts sessions received that end without an answer.
+    pub fn drop(&self, count: u64) {
+        self.drops.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// All counts so far.
+    pub fn so_far(&self) -> Counted {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counted {
+            received: read(&self.received),
+            verdicts: read(&self.verdicts),
+            refusals: read(&self.refusals),
+            drops: read(&self.drops),
+        }
     }
 }
 
@@ -68,6 +109,7 @@ impl Doors {
         pipeline: Pipeline,
         callers: Callers,
         in_flight_max: usize,
+        monitored_sessions_max: usize,
         worker_retention_micros: i64,
         draining: watch::Receiver<bool>,
     ) -> Self {
@@ -76,6 +118,7 @@ impl Doors {
             nonce_micros: i64::from(limits::NONCE_MINUTES) * 60_000_000,
             pipeline,
             counts: Counts::default(),
+            monitors: Monitors::new(monitored_sessions_max),
             worker_retention_micros,
             callers,
             permits: Arc::new(Semaphore::new(in_flight_max.min(Semaphore::MAX_PERMITS))),

@@ -17,6 +17,7 @@ mod feedback;
 pub mod json_line;
 mod linkage;
 mod model;
+pub mod monitor;
 mod profile;
 pub mod refusal;
 pub mod reply;

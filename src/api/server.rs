@@ -2,10 +2,11 @@
 
 use super::assess::{Assess, system_now};
 use super::deadline::Deadline;
-use super::doors::{Clock, Doors};
+use super::doors::{Clock, Counted, Doors};
 use super::feedback::Reviews;
 use super::linkage::Linkages;
 use super::model::LoadedModels;
+use super::monitor;
 use super::profile::Profiles;
 use super::standing::Standings;
 use super::tenant::Callers;
@@ -47,10 +48,14 @@ pub struct Service {
 /// What a service did in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
+    /// Sessions received: as many as were answered, refused or dropped, when everything was drained.
+    pub received_count: u64,
     /// Sessions answered with a verdict.
     pub verdict_count: u64,
     /// Sessions refused with a reason.
     pub refusal_count: u64,
+    /// Live sessions dropped without a verdict: their worker was erased, or the store failed at the end.
+    pub drop_count: u64,
     /// Whether every call in flight was answered within the drain time.
     pub drained: bool,
 }
@@ -82,7 +87,8 @@ impl Service {
                 warn!("too many workers wait to hear of another's event: these wait for their own next one");
             }
         });
-        let mut doors = Doors::new(pipeline, callers, config.in_flight_max, config.worker_retention_micros, draining)
+        let (in_flight, monitored) = (config.in_flight_max, config.monitored_sessions_max);
+        let mut doors = Doors::new(pipeline, callers, in_flight, monitored, config.worker_retention_micros, draining)
             .with_clock(clock);
         doors.nonce_micros = config.nonce_micros;
         Ok(Self { listener, doors: Arc::new(doors), drain, implicated, config })
@@ -136,6 +142,7 @@ impl Service {
             .add_service(LinkageServiceServer::new(Linkages::new(shared())));
         let (over, ending) = watch::channel(false);
         let following = tokio::spawn(follow_up(Arc::clone(&doors), implicated, ending));
+        let sweeping = tokio::spawn(monitor::sweep_regularly(shared()));
         let (stopping, mut stopped) = watch::channel(false);
         let signal = async move {
             stop.await;
@@ -166,11 +173,20 @@ impl Service {
             () = &mut signal => false,
             () = bound => false,
         };
-        let (verdict_count, refusal_count) = doors.counts.so_far();
+        // It ends by itself once told to drain, between two sessions; what is left is closed here.
+        let _ = sweeping.await;
+        monitor::close_all(&doors).await;
+        let Counted { received, verdicts, refusals, drops } = doors.counts.so_far();
         // Calls are over, so nothing more comes in; what waits is done before the store is let go.
         let _ = over.send(true);
         following.await.map_err(|error| error.to_string())?;
-        Ok(Ended { verdict_count, refusal_count, drained })
+        Ok(Ended {
+            received_count: received,
+            verdict_count: verdicts,
+            refusal_count: refusals,
+            drop_count: drops,
+            drained,
+        })
     }
 }
 

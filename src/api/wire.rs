@@ -5,6 +5,7 @@
 //! Worked example: `{"eventId":"e1","typing":{"pressIntervalMicros":[0,150000]}}` reads as a `SessionEvent` with two
 //! presses; `"pressIntervalMicros":["150000"]` reads alike, since proto3 lets numbers come as strings.
 
+pub mod codec;
 pub mod number;
 mod rpc_json;
 pub mod well_known;

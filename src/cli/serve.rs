@@ -102,7 +102,13 @@ async fn serve(config: Config) -> Result<(), String> {
     if !ended.drained {
         warn!("some calls were still in flight when the drain time ended");
     }
-    info!(verdicts = ended.verdict_count, refusals = ended.refusal_count, "stopped");
+    info!(
+        received = ended.received_count,
+        verdicts = ended.verdict_count,
+        refusals = ended.refusal_count,
+        drops = ended.drop_count,
+        "stopped"
+    );
     Ok(())
 }
 

@@ -120,3 +120,31 @@ pub const NONCE_MINUTES: u32 = 10;
 pub const NONCE_MINUTES_MAX: u32 = 60;
 /// Workers to be told of another's event, waiting at once. Beyond it they wait for their own next event.
 pub const IMPLICATIONS_WAITING_MAX: usize = 4096;
+/// Sessions monitored at once when the configuration names no other number: 10 000 take under 400 MiB.
+pub const MONITORED_SESSIONS: usize = 10_000;
+/// Time between unprompted verdicts of a monitored session when none is asked for, in microseconds. The contract's figure.
+pub const VERDICT_INTERVAL_MICROS: i64 = 10 * 1_000_000;
+/// Shortest such time that may be asked for, in microseconds. The contract's figure.
+pub const VERDICT_INTERVAL_MICROS_MIN: i64 = 1_000_000;
+/// How long a monitored session waits for its client after the stream broke, in microseconds: ten minutes cover a
+/// restart of the client and a lost network. Then it is closed with what it has.
+pub const MONITOR_RESUME_MICROS: i64 = 10 * 60 * 1_000_000;
+/// How long an open stream may say nothing before its session is closed, in seconds: an hour, a long lunch.
+pub const MONITOR_IDLE_SECONDS: u64 = 3_600;
+/// Longest monitored session, in microseconds: a day, as for the active span of an event.
+pub const MONITOR_SPAN_MICROS_MAX: i64 = ACTIVE_SPAN_MICROS_MAX;
+/// Newest presses of free typing kept of a monitored session: a window of key transport and some; closed windows leave
+/// their scores.
+pub const MONITOR_PRESSES_KEPT: usize = 256;
+/// Newest pointer moves kept of a monitored session: five windows of motion.
+pub const MONITOR_MOVES_KEPT: usize = 256;
+/// Newest event delays, key repeats and bare pointer intervals kept of a monitored session, each.
+pub const MONITOR_TIMINGS_KEPT: usize = 128;
+/// Newest presses judged beside the whole: the length at which the transport of keys was measured.
+pub const WINDOW_PRESSES: usize = 200;
+/// Newest moves judged beside the whole: five windows of motion.
+pub const WINDOW_MOVES: usize = 250;
+/// Newest event delays judged beside the whole.
+pub const WINDOW_DELAYS: usize = 64;
+/// Newest answers to prompts judged beside the whole: a handful tells a loop.
+pub const WINDOW_PROMPTS: usize = 5;

@@ -7,9 +7,11 @@
 //! violations, `event.claim.place.latitude_degrees` and `event.typing.dwell_micros`, in field order.
 
 pub mod challenge;
+pub mod chunk;
 pub mod claim;
 pub mod device;
 pub mod feedback;
+pub mod gathered;
 pub mod limits;
 pub mod network;
 pub mod pointer;
@@ -19,9 +21,11 @@ pub mod typing;
 pub mod violation;
 
 pub use challenge::{ChallengeKind, ChallengeSample, ChallengeUnchecked};
+pub use chunk::{Chunk, ChunkUnchecked};
 pub use claim::{Claim, ClaimUnchecked, Place, PlaceUnchecked};
 pub use device::{DeviceSample, DeviceUnchecked, Peripheral, PeripheralClass};
 pub use feedback::{Feedback, FeedbackUnchecked, Label, LabelSource, Subject};
+pub use gathered::{Added, Gathered};
 pub use network::{AnchorRoundTrips, ConnectionType, NetworkSample, NetworkUnchecked};
 pub use pointer::{PointerSample, PointerSource, PointerUnchecked};
 pub use remote_input::{InputPath, RemoteInputSample, RemoteInputUnchecked};
@@ -186,6 +190,20 @@ impl TimestampUnchecked {
     }
 }
 
+impl TimestampUnchecked {
+    /// Checks an instant that may not lie ahead of the service's clock, but for an error of clocks.
+    fn check_not_ahead(self, field: &str, rules: &Rules, v: &mut Violations) -> Option<EventTime> {
+        let time = self.check(field, v)?;
+        if let Some(now) = rules.now
+            && time.micros_since(now) > limits::FUTURE_MICROS_MAX
+        {
+            v.add(field, "lies more than 5 minutes in the future: check the caller's clock");
+            return None;
+        }
+        Some(time)
+    }
+}
+
 /// A span as it came off the wire.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[expect(missing_docs, reason = "each field is the proto's field of the same name")]
@@ -246,7 +264,7 @@ impl EventUnchecked {
         let timezone = self.timezone.and_then(|sample| sample.check(&below(path, "timezone"), v));
         let table_sent = self.cadence.is_some();
         if let Some(typing) = &self.typing {
-            check_typing_policy(path, typing, table_sent, rules, v);
+            check_typing_policy(&format!("{path}.typing"), typing, table_sent, rules, v);
         }
         let typing = self.typing.and_then(|sample| sample.check(&below(path, "typing"), v));
         let remote_input = self.remote_input.and_then(|sample| sample.check(&below(path, "remote_input"), v));
@@ -298,14 +316,7 @@ impl EventUnchecked {
             v.add(field, "is required: say when the event happened, in UTC");
             return None;
         };
-        let time = time.check(&field, v)?;
-        if let Some(now) = rules.now
-            && time.micros_since(now) > limits::FUTURE_MICROS_MAX
-        {
-            v.add(field, "lies more than 5 minutes in the future: check the caller's clock");
-            return None;
-        }
-        Some(time)
+        time.check_not_ahead(&field, rules, v)
     }
 }
 
@@ -317,7 +328,7 @@ fn check_typing_policy(path: &str, typing: &TypingUnchecked, table_sent: bool, r
     };
     let ordered_free_text = typing.context == 1 && !typing.shuffled;
     if tables_bind && ordered_free_text {
-        v.add(format!("{path}.typing.shuffled"), "must be set: free typing beside cadence tables would give the text away, so send its entries in random order or leave one of the two out");
+        v.add(format!("{path}.shuffled"), "must be set: free typing beside cadence tables would give the text away, so send its entries in random order or leave one of the two out");
     }
     if typing.context == 3 && (tables_bind || !rules.secret_typing_allowed) {
         let description = if tables_bind {
@@ -326,7 +337,7 @@ fn check_typing_policy(path: &str, typing: &TypingUnchecked, table_sent: bool, r
             "is TYPING_CONTEXT_SECRET: timing alone narrows a secret, so it is refused unless the tenant opts in; leave `typing` out"
         };
         v.push(Violation {
-            field: format!("{path}.typing.context"),
+            field: format!("{path}.context"),
             description: description.into(),
             fault: Fault::SecretRefused,
         });

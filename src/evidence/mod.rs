@@ -4,9 +4,12 @@
 //! clock, draws no random number, does no I/O and **never sees a worker id**: [`crate::event::Samples`] carries none,
 //! so two people with equal samples get equal measurements.
 //!
+//! A live session is compared by [`course`] besides: its latest part beside the whole, and beside its own beginning.
+//!
 //! Every family has the same furniture: `observe` (one session's samples to measurements), `profile` (what is kept
 //! of them), `compare` (measurements against profile and claim to features and a coverage).
 
+pub mod course;
 pub mod crowd;
 pub mod feature;
 pub mod network;

@@ -316,6 +316,16 @@ impl<R: Record, V: Kept> Store<R, V> for DurableStore<R, V> {
         self.map.assess(tenant, arrival, score)
     }
 
+    fn look(
+        &self,
+        tenant: TenantId,
+        worker_id: &str,
+        time: EventTime,
+        visit: &mut dyn FnMut(&mut Visit<'_, R>),
+    ) -> Result<(), StoreError> {
+        self.map.look(tenant, worker_id, time, visit)
+    }
+
     fn verdict(&self, tenant: TenantId, event_id: &str) -> Result<Option<Arc<V>>, StoreError> {
         self.map.verdict(tenant, event_id)
     }

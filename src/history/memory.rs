@@ -522,6 +522,43 @@ impl<R: Record, V: Kept> Store<R, V> for MemoryStore<R, V> {
         Ok(Answer::First { verdict, durable })
     }
 
+    fn look(
+        &self,
+        tenant: TenantId,
+        worker_id: &str,
+        time: EventTime,
+        visit: &mut dyn FnMut(&mut Visit<'_, R>),
+    ) -> Result<(), StoreError> {
+        let room = self.room(tenant)?;
+        let mut shard = lock(room.shard(worker_id));
+        let mut nobody = None;
+        let entry = shard.get_mut(worker_id).unwrap_or_else(|| {
+            nobody.insert(Entry { worker: worker_id.into(), record: None, held: Vec::new(), ledger: None })
+        });
+        let worker = Arc::clone(&entry.worker);
+        let erased_after = room.tombstones.find(|| self.secret.stone(room.number, &worker));
+        let known = entry.record.is_some();
+        visit(&mut Visit {
+            worker: &worker,
+            time,
+            known,
+            record: &mut **entry.record.get_or_insert_default(),
+            scratch: None,
+            held: &mut entry.held,
+            neighbours: &room.neighbours,
+            erased_after,
+            teaches: false,
+            changed: false,
+            raised: None,
+            pools: &room.pools,
+            given: Contribution::new(),
+        });
+        if !known {
+            entry.record = None;
+        }
+        Ok(())
+    }
+
     fn verdict(&self, tenant: TenantId, event_id: &str) -> Result<Option<Arc<V>>, StoreError> {
         let room = self.room(tenant)?;
         if let Some(reply) = room.replies.find(event_id) {

@@ -33,6 +33,13 @@ pub(super) type Spent = (i64, [u8; 16]);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NonceClaim(pub(super) Result<Spent, NonceFault>);
 
+impl NonceClaim {
+    /// What is wrong with the nonce whether or not it was used; `None` when nothing is.
+    pub fn fault(&self) -> Option<NonceFault> {
+        self.0.err()
+    }
+}
+
 /// What makes and checks the nonces of one tenant.
 #[derive(Clone)]
 pub struct NonceKey([u8; 32]);

@@ -315,6 +315,17 @@ pub trait Store<R: Record, V: Kept>: Afterwards<R> {
         score: &mut dyn FnMut(&mut Visit<'_, R>) -> V,
     ) -> Result<Answer<V>, StoreError>;
 
+    /// Shows one worker to `visit` as an event would meet them, and keeps no trace: [`Visit::teaches`] is false.
+    ///
+    /// Holds the worker like [`Store::assess`], so what is seen is between two events.
+    fn look(
+        &self,
+        tenant: TenantId,
+        worker_id: &str,
+        time: EventTime,
+        visit: &mut dyn FnMut(&mut Visit<'_, R>),
+    ) -> Result<(), StoreError>;
+
     /// The reply given to an event, exactly as it was given; `None` when there is none or it has expired.
     fn verdict(&self, tenant: TenantId, event_id: &str) -> Result<Option<Arc<V>>, StoreError>;
 

@@ -165,7 +165,7 @@ fn measured(features: &Features, feature: FeatureId) -> Option<Evidence> {
 }
 
 /// The reasons of one session and the residual: what too many or too small contributions add up to.
-pub fn of_session(weighed: &Weighed, features: &Features) -> (Vec<Reason>, f64) {
+pub fn of_session(weighed: &Weighed, features: &Features, handed_over: &[Finding]) -> (Vec<Reason>, f64) {
     let reasons = weighed.contributions.iter().map(|contribution| {
         let finding = contribution.finding;
         let behind = finding.evidence();
@@ -174,7 +174,10 @@ pub fn of_session(weighed: &Weighed, features: &Features) -> (Vec<Reason>, f64) 
         evidence.truncate(EVIDENCE_MAX - 1);
         // The family's own score closes the list, so that weight and cap can be checked by hand.
         evidence.extend(measured(features, finding.score()));
-        Reason { code: ReasonCode::of(finding), contribution_log_odds: contribution.log_odds, evidence }
+        // The same measurement, told for what it shows: another hand than before, not than ever.
+        let told_as_handover = contribution.log_odds > 0.0 && handed_over.contains(&finding);
+        let code = if told_as_handover { ReasonCode::TypingHandover } else { ReasonCode::of(finding) };
+        Reason { code, contribution_log_odds: contribution.log_odds, evidence }
     });
     listed(reasons.collect())
 }

@@ -6,7 +6,7 @@ use super::level::{RiskLevel, level};
 use super::reasons::{self, Reason};
 use super::standing::WorkerStanding;
 use super::whereabouts::Whereabouts;
-use crate::evidence::feature::{Coverage, CoverageStatus, Family, Features};
+use crate::evidence::feature::{Coverage, CoverageStatus, Family, Features, Finding};
 use crate::model::{Model, Weighed};
 use serde::{Deserialize, Serialize};
 
@@ -113,6 +113,8 @@ pub struct Findings<'a> {
     pub coverage: [Coverage; Family::COUNT],
     /// What the model made of it.
     pub weighed: Weighed,
+    /// Findings that tell of a change of hands inside a live session; empty otherwise.
+    pub handed_over: &'a [Finding],
     /// How much past there was.
     pub maturity: Maturity,
     /// Bounds on the true place.
@@ -152,12 +154,13 @@ impl Verdict {
             features,
             coverage,
             weighed,
+            handed_over,
             maturity,
             whereabouts,
             standing,
         } = findings;
         let families = assess_families(&coverage, &weighed);
-        let (reasons, residual_log_odds) = reasons::of_session(&weighed, features);
+        let (reasons, residual_log_odds) = reasons::of_session(&weighed, features, handed_over);
         let risk_probability =
             calibrate::probability(weighed.base_log_odds, weighed.risk_log_odds, &model.file.calibration);
         let risk_level = level(risk_probability, &model.file.levels);

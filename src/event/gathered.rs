@@ -1,0 +1,550 @@
+//! A live session as gathered so far: chunks joined into samples, the newest kept under limits.
+//!
+//! What joins keeps the invariants of the samples it joins: columns stay equal in length and begin with 0. Between two
+//! chunks lies a pause of unknown length, entered as the longest interval that counts, so that no measurement takes two
+//! chunks for one stretch.
+//!
+//! Worked example: a session opened with 60 moves takes nine chunks of 60. Of the 600 moves the newest 256 are kept;
+//! the newest 250 of these are the latest window.
+
+use super::chunk::Chunk;
+use super::{
+    ChallengeSample, EventTime, InputPath, PointerSample, RemoteInputSample, Samples, TypingContext, TypingSample,
+    limits,
+};
+
+/// Pause entered where two chunks of typing join, microseconds: beyond any burst of typing.
+const TYPING_PAUSE_MICROS: u32 = limits::PRESS_INTERVAL_MICROS_MAX;
+/// Pause entered where two chunks of motion join, microseconds: beyond any motion.
+const POINTER_PAUSE_MICROS: u32 = 10_000_000;
+
+/// What came in so far, kept or not. Never falls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Presses of ordered or shuffled typing that names no phrase.
+    pub presses: u64,
+    /// Typing samples of a fixed phrase.
+    pub phrases: u64,
+    /// Pointer moves.
+    pub moves: u64,
+    /// Prompts.
+    pub prompts: u64,
+    /// Event delays, key repeats and bare pointer intervals.
+    pub timings: u64,
+    /// Cadence tables.
+    pub tables: u64,
+}
+
+/// What a chunk showed of the collector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Added {
+    /// Samples of a hand: typing, a table, motion or answers.
+    Hand,
+    /// Use without a hand: requests answered, or input events counted whose timing was not sent.
+    UseAlone,
+    /// Neither.
+    Facts,
+}
+
+/// A live session as gathered so far.
+///
+/// INVARIANT: `whole` and `free` hold the invariants of checked samples. After [`Gathered::trim`] no column is longer
+/// than its limit in [`limits`], so a session is bounded in memory however long it lasts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gathered {
+    whole: Samples,
+    /// Typing that names no phrase, when `whole` holds a phrase.
+    free: Option<TypingSample>,
+    totals: Totals,
+}
+
+impl Gathered {
+    /// Begins with the samples of the opening event.
+    pub fn new(opening: Samples) -> Self {
+        let typing = opening.typing.as_ref();
+        let is_phrase = typing.is_some_and(|typing| typing.context == TypingContext::FixedPhrase);
+        let presses = typing.map_or(0, |typing| typing.dwell_micros.len() as u64);
+        let totals = Totals {
+            presses: if is_phrase { 0 } else { presses },
+            phrases: u64::from(is_phrase),
+            moves: opening.pointer.as_ref().map_or(0, |pointer| pointer.interval_micros.len() as u64),
+            prompts: opening.challenge.as_ref().map_or(0, |sample| sample.reaction_micros.len() as u64),
+            timings: opening.remote_input.as_ref().map_or(0, timings),
+            tables: u64::from(opening.cadence.is_some()),
+        };
+        Self { whole: opening, free: None, totals }
+    }
+
+    /// The session as one set of samples: the newest of what was added, the last of what replaces.
+    pub fn whole(&self) -> &Samples {
+        &self.whole
+    }
+
+    /// What came in so far.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// Whether the collector spoke at the opening.
+    pub fn hand_seen(&self) -> bool {
+        self.totals.presses + self.totals.phrases + self.totals.moves + self.totals.prompts + self.totals.tables > 0
+    }
+
+    /// The newest part of what accumulates, without facts: what the hand at the keyboard did last.
+    pub fn latest(&self) -> Samples {
+        let typing = self.free.as_ref().or(self.whole.typing.as_ref());
+        Samples {
+            time: self.whole.time,
+            activity: self.whole.activity,
+            claim: None,
+            timezone: None,
+            typing: typing.map(|typing| newest_typing(typing, limits::WINDOW_PRESSES)),
+            remote_input: self.whole.remote_input.as_ref().map(newest_timings),
+            network: None,
+            device: None,
+            pointer: self.whole.pointer.as_ref().map(|pointer| newest_moves(pointer, limits::WINDOW_MOVES)),
+            challenge: self.whole.challenge.as_ref().map(newest_prompts),
+            cadence: None,
+            active_span_micros: 0,
+            collector: None,
+        }
+    }
+
+    /// The newest table alone, or `None` without one.
+    pub fn table(&self) -> Option<Samples> {
+        let cadence = self.whole.cadence.clone()?;
+        let mut samples = Samples { cadence: Some(cadence), ..empty(self.whole.time) };
+        samples.activity = self.whole.activity;
+        Some(samples)
+    }
+
+    /// Takes a chunk: adds what accumulates, replaces what does not.
+    pub fn add(&mut self, chunk: Chunk) -> Added {
+        match chunk {
+            Chunk::Typing(sample) => {
+                self.add_typing(sample);
+                Added::Hand
+            }
+            Chunk::Pointer(sample) => {
+                self.totals.moves += sample.interval_micros.len() as u64;
+                join(&mut self.whole.pointer, sample, join_pointer);
+                Added::Hand
+            }
+            Chunk::Challenge(sample) => {
+                self.totals.prompts += sample.reaction_micros.len() as u64;
+                join(&mut self.whole.challenge, sample, join_challenge);
+                Added::Hand
+            }
+            Chunk::Cadence(table) => {
+                self.totals.tables += 1;
+                self.whole.cadence = Some(table);
+                Added::Hand
+            }
+            Chunk::RemoteInput(sample) => {
+                self.totals.timings += timings(&sample);
+                let used = sample.event_count > 0;
+                join(&mut self.whole.remote_input, *sample, join_remote_input);
+                if used { Added::UseAlone } else { Added::Facts }
+            }
+            Chunk::Network(sample) => {
+                let used = !sample.application_rtt_micros.is_empty();
+                self.whole.network = Some(*sample);
+                if used { Added::UseAlone } else { Added::Facts }
+            }
+            Chunk::Timezone(sample) => {
+                self.whole.timezone = Some(sample);
+                Added::Facts
+            }
+            Chunk::Device(sample) => {
+                self.whole.device = Some(*sample);
+                Added::Facts
+            }
+        }
+    }
+
+    fn add_typing(&mut self, sample: TypingSample) {
+        if sample.context == TypingContext::FixedPhrase {
+            self.totals.phrases += 1;
+            let before = self.whole.typing.replace(sample);
+            let free = before.filter(|typing| typing.context != TypingContext::FixedPhrase);
+            self.free = free.or(self.free.take());
+            return;
+        }
+        self.totals.presses += sample.dwell_micros.len() as u64;
+        let holds_phrase =
+            self.whole.typing.as_ref().is_some_and(|typing| typing.context == TypingContext::FixedPhrase);
+        let slot = if holds_phrase { &mut self.free } else { &mut self.whole.typing };
+        join(slot, sample, join_typing);
+    }
+
+    /// Drops what lies beyond the limits, oldest first. A phrase stays whole: it is compared place by place.
+    pub fn trim(&mut self) {
+        for typing in [self.whole.typing.as_mut(), self.free.as_mut()].into_iter().flatten() {
+            if typing.context != TypingContext::FixedPhrase {
+                trim_typing(typing, limits::MONITOR_PRESSES_KEPT);
+            }
+        }
+        if let Some(pointer) = &mut self.whole.pointer {
+            trim_moves(pointer, limits::MONITOR_MOVES_KEPT);
+        }
+        if let Some(sample) = &mut self.whole.remote_input {
+            trim_timings(sample, limits::MONITOR_TIMINGS_KEPT);
+        }
+        if let Some(table) = &mut self.whole.cadence {
+            drop_oldest(&mut table.keys, limits::TABLE_KEYS_MAX);
+            drop_oldest(&mut table.digraphs, limits::TABLE_DIGRAPHS_MAX);
+        }
+    }
+
+    /// Entries held in columns that grow with chunks: what the limits bound.
+    #[cfg(test)]
+    fn held(&self) -> [usize; 3] {
+        let presses = [self.whole.typing.as_ref(), self.free.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter(|typing| typing.context != TypingContext::FixedPhrase)
+            .map(|typing| typing.dwell_micros.len());
+        let moves = self.whole.pointer.as_ref().map_or(0, |pointer| pointer.interval_micros.len());
+        let held = self.whole.remote_input.as_ref().map_or(0, |sample| sample.event_delay_micros.len());
+        [presses.sum(), moves, held]
+    }
+}
+
+fn empty(time: EventTime) -> Samples {
+    Samples {
+        time,
+        activity: super::SessionActivity::InSession,
+        claim: None,
+        timezone: None,
+        typing: None,
+        remote_input: None,
+        network: None,
+        device: None,
+        pointer: None,
+        challenge: None,
+        cadence: None,
+        active_span_micros: 0,
+        collector: None,
+    }
+}
+
+fn timings(sample: &RemoteInputSample) -> u64 {
+    let columns = sample.event_delay_micros.len()
+        + sample.pointer_interval_micros.len()
+        + sample.key_repeat_interval_micros.len();
+    columns as u64
+}
+
+/// Joins `sample` to what is there, or puts in its place what `extend` hands back.
+fn join<T>(slot: &mut Option<T>, sample: T, extend: fn(&mut T, T) -> Option<T>) {
+    let apart = match slot {
+        Some(kept) => extend(kept, sample),
+        None => Some(sample),
+    };
+    if apart.is_some() {
+        *slot = apart;
+    }
+}
+
+/// Only typing of one kind joins: other clocks, other order or withheld classes would make columns that mean two things.
+fn join_typing(kept: &mut TypingSample, mut sample: TypingSample) -> Option<TypingSample> {
+    let same = kept.context == sample.context
+        && kept.shuffled == sample.shuffled
+        && kept.timer_resolution_micros == sample.timer_resolution_micros
+        && kept.key_classes.is_empty() == sample.key_classes.is_empty();
+    if !same {
+        return Some(sample);
+    }
+    if let Some(first) = sample.press_interval_micros.first_mut() {
+        *first = TYPING_PAUSE_MICROS;
+    }
+    extend(&mut kept.press_interval_micros, sample.press_interval_micros);
+    extend(&mut kept.dwell_micros, sample.dwell_micros);
+    extend(&mut kept.key_classes, sample.key_classes);
+    for (count, more) in [
+        (&mut kept.dropped_press_count, sample.dropped_press_count),
+        (&mut kept.insertion_count, sample.insertion_count),
+        (&mut kept.composition_count, sample.composition_count),
+    ] {
+        *count = count.saturating_add(more).min(limits::COUNT_MAX);
+    }
+    None
+}
+
+fn join_pointer(kept: &mut PointerSample, mut sample: PointerSample) -> Option<PointerSample> {
+    if kept.source != sample.source || kept.timer_resolution_micros != sample.timer_resolution_micros {
+        return Some(sample);
+    }
+    if let Some(first) = sample.interval_micros.first_mut() {
+        *first = POINTER_PAUSE_MICROS;
+    }
+    let offset = kept.interval_micros.len() as u32;
+    kept.button_down_indexes.extend(sample.button_down_indexes.iter().map(|index| index.saturating_add(offset)));
+    extend(&mut kept.interval_micros, sample.interval_micros);
+    extend(&mut kept.delta_x, sample.delta_x);
+    extend(&mut kept.delta_y, sample.delta_y);
+    None
+}
+
+/// Answers of another kind are another reaction; they take the place of the earlier ones.
+fn join_challenge(kept: &mut ChallengeSample, sample: ChallengeSample) -> Option<ChallengeSample> {
+    if kept.kind != sample.kind || kept.refresh_rate_millihertz != sample.refresh_rate_millihertz {
+        return Some(sample);
+    }
+    extend(&mut kept.reaction_micros, sample.reaction_micros);
+    drop_oldest(&mut kept.reaction_micros, limits::PROMPTS_MAX);
+    None
+}
+
+/// Timing joins when the clocks agree; what the endpoint reported once stays reported.
+fn join_remote_input(kept: &mut RemoteInputSample, sample: RemoteInputSample) -> Option<RemoteInputSample> {
+    if sample.timer_resolution_micros != 0 {
+        if kept.timer_resolution_micros != sample.timer_resolution_micros {
+            for column in [
+                &mut kept.pointer_interval_micros,
+                &mut kept.key_repeat_interval_micros,
+                &mut kept.natural_loop_micros,
+                &mut kept.correction_micros,
+            ] {
+                column.clear();
+            }
+            kept.event_delay_micros.clear();
+            kept.timer_resolution_micros = sample.timer_resolution_micros;
+        }
+        extend(&mut kept.event_delay_micros, sample.event_delay_micros);
+        extend(&mut kept.pointer_interval_micros, sample.pointer_interval_micros);
+        extend(&mut kept.key_repeat_interval_micros, sample.key_repeat_interval_micros);
+        extend(&mut kept.natural_loop_micros, sample.natural_loop_micros);
+        extend(&mut kept.correction_micros, sample.correction_micros);
+        drop_oldest(&mut kept.natural_loop_micros, limits::LOOPS_MAX);
+        drop_oldest(&mut kept.correction_micros, limits::LOOPS_MAX);
+    }
+    if sample.remote_session_reported.is_some() && kept.remote_session_reported != Some(true) {
+        kept.remote_session_reported = sample.remote_session_reported;
+    }
+    if sample.input_path != InputPath::Unknown {
+        kept.input_path = sample.input_path;
+    }
+    if let Some(injected) = sample.injected_event_count {
+        kept.injected_event_count = Some(kept.injected_event_count.unwrap_or(0).saturating_add(injected));
+    }
+    kept.event_count = kept.event_count.saturating_add(sample.event_count);
+    for program in sample.remote_control_programs {
+        let room = kept.remote_control_programs.len() < limits::PROGRAMS_MAX;
+        if room && !kept.remote_control_programs.contains(&program) {
+            kept.remote_control_programs.push(program);
+        }
+    }
+    extend(&mut kept.stall_times, sample.stall_times);
+    drop_oldest(&mut kept.stall_times, limits::STALLS_MAX);
+    None
+}
+
+/// Grows by just so much: ten thousand sessions with half-empty columns would be half a budget of nothing.
+fn extend<T>(kept: &mut Vec<T>, more: Vec<T>) {
+    kept.reserve_exact(more.len());
+    kept.extend(more);
+}
+
+fn drop_oldest<T>(column: &mut Vec<T>, max: usize) {
+    let over = column.len().saturating_sub(max);
+    if over > 0 || column.capacity() > column.len() {
+        // Into room of its own size: allocators leave what shrinks by less than half where it was.
+        *column = column.drain(..).skip(over).collect();
+    }
+}
+
+fn trim_typing(typing: &mut TypingSample, max: usize) {
+    drop_oldest(&mut typing.press_interval_micros, max);
+    drop_oldest(&mut typing.dwell_micros, max);
+    drop_oldest(&mut typing.key_classes, max);
+    if let Some(first) = typing.press_interval_micros.first_mut() {
+        *first = 0;
+    }
+}
+
+fn trim_moves(pointer: &mut PointerSample, max: usize) {
+    let over = pointer.interval_micros.len().saturating_sub(max);
+    for column in [&mut pointer.delta_x, &mut pointer.delta_y] {
+        drop_oldest(column, max);
+        if let Some(first) = column.first_mut() {
+            *first = 0;
+        }
+    }
+    drop_oldest(&mut pointer.interval_micros, max);
+    if let Some(first) = pointer.interval_micros.first_mut() {
+        *first = 0;
+    }
+    pointer.button_down_indexes.retain(|index| *index as usize >= over);
+    pointer.button_down_indexes.iter_mut().for_each(|index| *index -= over as u32);
+    pointer.button_down_indexes.shrink_to_fit();
+}
+
+fn trim_timings(sample: &mut RemoteInputSample, max: usize) {
+    drop_oldest(&mut sample.event_delay_micros, max);
+    drop_oldest(&mut sample.pointer_interval_micros, max);
+    drop_oldest(&mut sample.key_repeat_interval_micros, max);
+}
+
+fn newest<T: Clone>(column: &[T], max: usize) -> Vec<T> {
+    column[column.len().saturating_sub(max)..].to_vec()
+}
+
+fn newest_typing(typing: &TypingSample, max: usize) -> TypingSample {
+    if typing.context == TypingContext::FixedPhrase || typing.dwell_micros.len() <= max {
+        return typing.clone();
+    }
+    let mut press_interval_micros = newest(&typing.press_interval_micros, max);
+    if let Some(first) = press_interval_micros.first_mut() {
+        *first = 0;
+    }
+    TypingSample {
+        phrase_id: typing.phrase_id.clone(),
+        press_interval_micros,
+        dwell_micros: newest(&typing.dwell_micros, max),
+        key_classes: newest(&typing.key_classes, max),
+        ..*typing
+    }
+}
+
+fn newest_moves(pointer: &PointerSample, max: usize) -> PointerSample {
+    let mut pointer = pointer.clone();
+    trim_moves(&mut pointer, max);
+    pointer
+}
+
+fn newest_prompts(challenge: &ChallengeSample) -> ChallengeSample {
+    ChallengeSample { reaction_micros: newest(&challenge.reaction_micros, limits::WINDOW_PROMPTS), ..*challenge }
+}
+
+fn newest_timings(sample: &RemoteInputSample) -> RemoteInputSample {
+    let mut sample = sample.clone();
+    trim_timings(&mut sample, limits::WINDOW_DELAYS);
+    sample
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{ChunkUnchecked, PointerUnchecked, Rules, TablePolicy, TypingUnchecked, Violations};
+    use proptest::prelude::*;
+
+    const RULES: Rules = Rules { now: None, secret_typing_allowed: true, tables: TablePolicy::PerEvent };
+
+    fn checked(chunk: ChunkUnchecked) -> Chunk {
+        let mut violations = Violations::default();
+        match chunk.check(&RULES, &mut violations) {
+            Some(chunk) => chunk,
+            None => panic!("the chunk does not pass the check: {violations}"),
+        }
+    }
+
+    fn typing(context: i32, presses: u32, classes: bool) -> Chunk {
+        checked(ChunkUnchecked::Typing(TypingUnchecked {
+            context,
+            phrase_id: if context == 2 { "login".into() } else { String::new() },
+            press_interval_micros: (0..presses).map(|at| if at == 0 { 0 } else { 150_000 + at }).collect(),
+            dwell_micros: (0..presses).map(|at| 80_000 + at).collect(),
+            key_classes: if classes { vec![1; presses as usize] } else { vec![] },
+            timer_resolution_micros: 1_000,
+            ..Default::default()
+        }))
+    }
+
+    fn moves(count: u32) -> Chunk {
+        let column = |value: i32| (0..count).map(|at| if at == 0 { 0 } else { value }).collect::<Vec<i32>>();
+        checked(ChunkUnchecked::Pointer(PointerUnchecked {
+            interval_micros: column(8_000).into_iter().map(i32::unsigned_abs).collect(),
+            delta_x: column(3),
+            delta_y: column(1),
+            timer_resolution_micros: 1_000,
+            source: 1,
+            button_down_indexes: vec![count - 1],
+        }))
+    }
+
+    fn opened() -> Gathered {
+        Gathered::new(empty(EventTime(1_000_000)))
+    }
+
+    #[test]
+    fn chunks_join_with_a_pause_between_them() {
+        let mut gathered = opened();
+        gathered.add(typing(1, 3, false));
+        gathered.add(typing(1, 2, false));
+        let intervals = gathered.whole().typing.as_ref().map(|typing| typing.press_interval_micros.clone());
+        assert_eq!(intervals, Some(vec![0, 150_001, 150_002, TYPING_PAUSE_MICROS, 150_001]));
+        gathered.add(moves(3));
+        gathered.add(moves(2));
+        let pointer = gathered.whole().pointer.clone().unwrap();
+        assert_eq!(pointer.interval_micros, [0, 8_000, 8_000, POINTER_PAUSE_MICROS, 8_000]);
+        assert_eq!(pointer.button_down_indexes, [2, 4]);
+    }
+
+    #[test]
+    fn a_phrase_stays_apart_from_free_typing() {
+        let mut gathered = opened();
+        gathered.add(typing(1, 50, false));
+        gathered.add(typing(2, 11, false));
+        gathered.add(typing(1, 50, false));
+        assert_eq!(gathered.whole().typing.as_ref().map(|typing| typing.dwell_micros.len()), Some(11));
+        assert_eq!(gathered.latest().typing.map(|typing| typing.dwell_micros.len()), Some(100));
+        assert_eq!((gathered.totals().presses, gathered.totals().phrases), (100, 1));
+    }
+
+    #[test]
+    fn the_oldest_goes_first_and_the_rest_still_begins_with_zero() {
+        let mut gathered = opened();
+        for _ in 0..9 {
+            gathered.add(moves(60));
+        }
+        gathered.add(moves(70));
+        gathered.trim();
+        let pointer = gathered.whole().pointer.clone().unwrap();
+        assert_eq!(pointer.interval_micros.len(), limits::MONITOR_MOVES_KEPT);
+        assert_eq!((pointer.interval_micros[0], pointer.delta_x[0]), (0, 0));
+        assert_eq!(pointer.button_down_indexes.last(), Some(&(limits::MONITOR_MOVES_KEPT as u32 - 1)));
+        assert_eq!(gathered.latest().pointer.unwrap().interval_micros.len(), limits::WINDOW_MOVES);
+        assert_eq!(gathered.totals().moves, 610);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_columns_stay_equal_and_bounded(
+            chunks in prop::collection::vec((0_u8..5, 1_u32..700, any::<bool>()), 1..40)
+        ) {
+            let mut gathered = opened();
+            let mut total = 0;
+            for (kind, count, classes) in chunks {
+                let chunk = match kind {
+                    0 => moves(count),
+                    1 => typing(2, count, false),
+                    2 => typing(3, count, false),
+                    _ => typing(1, count, classes),
+                };
+                total += if kind == 0 { u64::from(count) } else { 0 };
+                gathered.add(chunk);
+                gathered.trim();
+                let [presses, moves, timings] = gathered.held();
+                prop_assert!(presses <= 2 * limits::MONITOR_PRESSES_KEPT);
+                prop_assert!(moves <= limits::MONITOR_MOVES_KEPT && timings <= limits::MONITOR_TIMINGS_KEPT);
+                for samples in [gathered.whole().clone(), gathered.latest()] {
+                    if let Some(typing) = &samples.typing {
+                        prop_assert_eq!(typing.press_interval_micros.len(), typing.dwell_micros.len());
+                        prop_assert!(typing.key_classes.is_empty() || typing.key_classes.len() == typing.dwell_micros.len());
+                        prop_assert_eq!(typing.press_interval_micros[0], 0);
+                    }
+                    if let Some(pointer) = &samples.pointer {
+                        prop_assert_eq!(pointer.interval_micros.len(), pointer.delta_x.len());
+                        prop_assert_eq!(pointer.interval_micros.len(), pointer.delta_y.len());
+                        prop_assert_eq!((pointer.interval_micros[0], pointer.delta_x[0], pointer.delta_y[0]), (0, 0, 0));
+                        let in_reach = |index: &u32| (*index as usize) < pointer.interval_micros.len();
+                        prop_assert!(pointer.button_down_indexes.iter().all(in_reach));
+                        prop_assert!(pointer.button_down_indexes.is_sorted());
+                    }
+                }
+            }
+            prop_assert_eq!(gathered.totals().moves, total);
+        }
+    }
+}
