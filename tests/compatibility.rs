@@ -118,10 +118,10 @@ fn old_store(name: &str) -> tempfile::TempDir {
     directory
 }
 
-/// `elsewhere score tests/golden/two_workers_behind_kvms_in_one_home_are_flagged.ndjson --data-dir`, by the program of
-/// before there were feedback, watchers, nonces and clusters.
+/// `elsewhere score tests/golden/two_workers_behind_kvms_in_one_home_are_flagged.ndjson --data-dir`, by the program as of
+/// store format 1, record format 1 and verdict format 2.
 #[test]
-fn a_store_from_before_feedback_and_watchers_opens_and_takes_both() {
+fn a_store_of_the_first_format_opens_and_takes_feedback() {
     let directory = old_store("store-1.txt.gz");
     let open = || -> SharedStore {
         let store = DurableStore::<WorkerRecord, Verdict>::open(directory.path(), Config::of_events());

@@ -105,7 +105,9 @@ fn compare_phrase(
         Baseline::Worker,
     );
     features.set(FeatureId::TypingPhraseEnrolledCount, f64::from(score.enrolled_count));
-    features.set(FeatureId::TypingPhraseBackgroundCount, f64::from(score.background_count));
+    if score.background_count > 0 {
+        features.set(FeatureId::TypingPhraseBackgroundCount, f64::from(score.background_count));
+    }
     let (dwell, press_interval) = known.summary();
     for (seen, past, feature) in [
         (observation.dwell, dwell, FeatureId::TypingDwellMedianMicros),
