@@ -1,7 +1,7 @@
 //! SessionRiskService: deadline, permit, pipeline, reply.
 
 use super::convert;
-use super::doors::{Doors, Permit};
+use super::doors::{Doors, Permit, Received};
 use super::monitor;
 use super::refusal::Refusal;
 use super::reply;
@@ -106,9 +106,11 @@ impl SessionRiskService for Assess {
         request: Request<wire::AssessSessionRequest>,
     ) -> Result<Response<wire::AssessSessionResponse>, Status> {
         let (caller, _permit) = self.doors.enter(request.metadata())?;
+        // Let go with this call when its deadline passes or its caller goes away: a counted drop.
+        let received = self.doors.counts.receive();
         let wire::AssessSessionRequest { event, profile_update, model_id } = request.into_inner();
         let outcome = async { reply(self.score(caller, Item { event, profile_update, model_id })?).await }.await;
-        self.doors.counts.count(&outcome);
+        received.settle(outcome.is_ok());
         Ok(Response::new(wire::AssessSessionResponse { verdict: Some(outcome?) }))
     }
 
@@ -118,11 +120,10 @@ impl SessionRiskService for Assess {
     ) -> Result<Response<wire::BatchAssessSessionsResponse>, Status> {
         let (caller, _permit) = self.doors.enter(request.metadata())?;
         let wire::BatchAssessSessionsRequest { events, profile_update, model_id } = request.into_inner();
+        let received: Vec<Received> = events.iter().map(|_| self.doors.counts.receive()).collect();
         if events.len() > limits::BATCH_EVENTS_MAX {
-            return Err({
-                let (limit, actual) = (limits::BATCH_EVENTS_MAX, events.len());
-                Refusal::TooManyItems { field: "events", limit, actual }.into()
-            });
+            let (limit, actual) = (limits::BATCH_EVENTS_MAX, events.len());
+            return Err(refuse_all(received, Refusal::TooManyItems { field: "events", limit, actual }));
         }
         let mut violations = Violations::default();
         if events.is_empty() {
@@ -130,7 +131,7 @@ impl SessionRiskService for Assess {
         }
         convert::profile_update(profile_update, &mut violations);
         if !violations.none() {
-            return Err(Refusal::Invalid(violations).into());
+            return Err(refuse_all(received, Refusal::Invalid(violations)));
         }
         // A worker's events are scored in time order; sorting all of them does that and keeps equal times in order.
         let mut order: Vec<(usize, wire::SessionEvent)> = events.into_iter().enumerate().collect();
@@ -146,13 +147,18 @@ impl SessionRiskService for Assess {
         }
         scored.sort_by_key(|(index, _, _)| *index);
         let mut results = Vec::with_capacity(scored.len());
-        for (_, id, outcome) in scored {
+        // Settled together, at the end: a batch whose deadline passes answers none of its events.
+        let mut settled = Vec::with_capacity(scored.len());
+        for ((_, id, outcome), received) in scored.into_iter().zip(received) {
             let outcome = match outcome {
                 Ok(assessed) => reply(assessed).await,
                 Err(refusal) => Err(refusal),
             };
-            self.doors.counts.count(&outcome);
+            settled.push((received, outcome.is_ok()));
             results.push(result(id, outcome));
+        }
+        for (received, verdict) in settled {
+            received.settle(verdict);
         }
         Ok(Response::new(wire::BatchAssessSessionsResponse { results }))
     }
@@ -168,7 +174,7 @@ impl SessionRiskService for Assess {
         let (scored, written) = mpsc::channel(STREAM_RESULTS_AHEAD);
         let (sender, receiver) = mpsc::channel(STREAM_RESULTS_AHEAD);
         tokio::spawn(self.clone().read_stream(caller, request.into_inner(), scored));
-        tokio::spawn(self.clone().write_stream(written, sender, permit));
+        tokio::spawn(write_stream(written, sender, permit));
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
@@ -217,7 +223,21 @@ impl SessionRiskService for Assess {
 /// Events of a batch scored before other calls get their turn: about half a millisecond of work.
 const YIELD_EVERY: usize = 20;
 
-type StreamItem = (String, Result<Assessed, Refusal>);
+/// What the reading half of a stream hands to the writing half.
+enum StreamItem {
+    /// An event scored or refused, under the name to echo.
+    Scored(String, Result<Assessed, Refusal>, Received),
+    /// What came next cannot be read, so nothing after it can.
+    Broken(Status),
+}
+
+/// Refuses a batch as a whole, and with it each of its events.
+fn refuse_all(received: Vec<Received>, refusal: Refusal) -> Status {
+    for one in received {
+        one.settle(false);
+    }
+    refusal.into()
+}
 
 impl Assess {
     /// Scores what arrives until the caller ends the stream, goes away, or the service drains.
@@ -233,36 +253,49 @@ impl Assess {
                 message = requests.message() => message,
                 _ = draining.wait_for(|draining| *draining) => return,
             };
-            // A broken stream ends like a closed one: what was scored is answered, the rest was never received.
-            let Ok(Some(wire::StreamAssessSessionsRequest { event, profile_update })) = message else { return };
+            let wire::StreamAssessSessionsRequest { event, profile_update } = match message {
+                Ok(Some(message)) => message,
+                Ok(None) => return,
+                // What was scored is answered first; the rest was never received.
+                Err(status) => {
+                    let _ = scored.send(StreamItem::Broken(status)).await;
+                    return;
+                }
+            };
+            let received = self.doors.counts.receive();
             let id = event_id(event.as_ref());
             let outcome = self.score(caller, Item { event, profile_update, model_id: String::new() });
-            if scored.send((id, outcome)).await.is_err() {
+            if scored.send(StreamItem::Scored(id, outcome, received)).await.is_err() {
                 return;
             }
         }
     }
+}
 
-    /// Answers in order of scoring, each once it is on disk.
-    async fn write_stream(
-        self,
-        mut scored: mpsc::Receiver<StreamItem>,
-        results: mpsc::Sender<Result<wire::StreamAssessSessionsResponse, Status>>,
-        permit: Permit,
-    ) {
-        while let Some((id, outcome)) = scored.recv().await {
-            let outcome = match outcome {
-                Ok(assessed) => reply(assessed).await,
-                Err(refusal) => Err(refusal),
-            };
-            self.doors.counts.count(&outcome);
-            let result = Some(result(id, outcome));
-            if results.send(Ok(wire::StreamAssessSessionsResponse { result })).await.is_err() {
+/// Answers in order of scoring, each once it is on disk. Ends when the caller takes no more: what was scored until then
+/// is kept, and counted as dropped.
+async fn write_stream(
+    mut scored: mpsc::Receiver<StreamItem>,
+    results: mpsc::Sender<Result<wire::StreamAssessSessionsResponse, Status>>,
+    permit: Permit,
+) {
+    while let Some(item) = scored.recv().await {
+        let (id, outcome, received) = match item {
+            StreamItem::Scored(id, Ok(assessed), received) => (id, reply(assessed).await, received),
+            StreamItem::Scored(id, Err(refusal), received) => (id, Err(refusal), received),
+            StreamItem::Broken(status) => {
+                let _ = results.send(Err(status)).await;
                 break;
             }
+        };
+        let verdict = outcome.is_ok();
+        let result = Some(result(id, outcome));
+        if results.send(Ok(wire::StreamAssessSessionsResponse { result })).await.is_err() {
+            break;
         }
-        drop(permit);
+        received.settle(verdict);
     }
+    drop(permit);
 }
 
 /// Refuses an empty or malformed identifier that stands alone in a request.

@@ -4,7 +4,6 @@ use super::monitor::Monitors;
 use super::refusal::Refusal;
 use super::tenant::{Caller, Callers};
 use super::watch::Watchers;
-use super::wire;
 use crate::event::{EventTime, limits};
 use crate::history::TenantId;
 use crate::pipeline::Pipeline;
@@ -43,13 +42,25 @@ pub type Clock = Arc<dyn Fn() -> EventTime + Send + Sync>;
 pub type Permit = OwnedSemaphorePermit;
 
 /// Sessions received and what became of them: `received = verdicts + refusals + drops` once all calls are answered and
-/// no live session is open.
+/// no live session is open. Clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct Counts(Arc<Counters>);
+
 #[derive(Debug, Default)]
-pub struct Counts {
+struct Counters {
     received: AtomicU64,
     verdicts: AtomicU64,
     refusals: AtomicU64,
     drops: AtomicU64,
+}
+
+/// A session received whose end is not known yet. Whatever ends its work unanswered (a deadline, a caller that went
+/// away, an erasure, a panic) lets go of it, and that is a counted drop.
+#[derive(Debug)]
+#[must_use = "a session let go is a counted drop"]
+pub struct Received {
+    counts: Counts,
+    settled: bool,
 }
 
 /// [`Counts`] at an instant.
@@ -61,41 +72,56 @@ pub struct Counted {
     pub verdicts: u64,
     /// Refused with a reason.
     pub refusals: u64,
-    /// Live sessions dropped without a verdict: the worker was erased, or the store failed as the service ended.
+    /// Dropped without an answer: its deadline passed, its caller went away, its worker was erased, or the store failed
+    /// as the service ended.
     pub drops: u64,
 }
 
 impl Counts {
-    /// Counts one session's outcome.
-    pub fn count(&self, outcome: &Result<wire::Verdict, Refusal>) {
-        self.receive();
-        self.settle(outcome.is_ok());
-    }
-
-    /// Counts a live session's opening; [`Counts::settle`] or [`Counts::drop`] counts its end.
-    pub fn receive(&self) {
-        self.received.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts the end of a session received: a verdict, or a refusal.
-    pub fn settle(&self, verdict: bool) {
-        let counter = if verdict { &self.verdicts } else { &self.refusals };
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts sessions received that end without an answer.
-    pub fn drop(&self, count: u64) {
-        self.drops.fetch_add(count, Ordering::Relaxed);
+    /// Counts a session as received; what becomes of it is told by its [`Received`].
+    pub fn receive(&self) -> Received {
+        self.0.received.fetch_add(1, Ordering::SeqCst);
+        Received { counts: self.clone(), settled: false }
     }
 
     /// All counts so far.
     pub fn so_far(&self) -> Counted {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let read = |counter: &AtomicU64| counter.load(Ordering::SeqCst);
         Counted {
-            received: read(&self.received),
-            verdicts: read(&self.verdicts),
-            refusals: read(&self.refusals),
-            drops: read(&self.drops),
+            received: read(&self.0.received),
+            verdicts: read(&self.0.verdicts),
+            refusals: read(&self.0.refusals),
+            drops: read(&self.0.drops),
+        }
+    }
+}
+
+impl Counted {
+    /// Whether every session received has had its end.
+    pub fn balanced(&self) -> bool {
+        self.received == self.verdicts + self.refusals + self.drops
+    }
+
+    /// The counts of a service that ends now: what has had no end yet gets no answer any more.
+    pub fn ended(self) -> Self {
+        Self { drops: self.received.saturating_sub(self.verdicts + self.refusals), ..self }
+    }
+}
+
+impl Received {
+    /// Counts the session's end: answered with a verdict, or refused.
+    pub fn settle(mut self, verdict: bool) {
+        let counters = &self.counts.0;
+        let counter = if verdict { &counters.verdicts } else { &counters.refusals };
+        counter.fetch_add(1, Ordering::SeqCst);
+        self.settled = true;
+    }
+}
+
+impl Drop for Received {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.counts.0.drops.fetch_add(1, Ordering::SeqCst);
         }
     }
 }
@@ -180,5 +206,22 @@ impl Doors {
             Ok(permit) => Ok((caller, permit)),
             Err(_) => Err(Refusal::Overloaded { retry_after: RETRY_AFTER }.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_let_go_is_a_counted_drop_and_a_settled_one_is_counted_once() {
+        let counts = Counts::default();
+        let (verdict, refusal, dropped) = (counts.receive(), counts.receive(), counts.receive());
+        assert!(!counts.so_far().balanced());
+        verdict.settle(true);
+        refusal.settle(false);
+        drop(dropped);
+        assert_eq!(counts.so_far(), Counted { received: 3, verdicts: 1, refusals: 1, drops: 1 });
+        assert!(counts.so_far().balanced());
     }
 }

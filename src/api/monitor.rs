@@ -25,7 +25,7 @@ use crate::history::TenantId;
 use crate::pipeline::live::Place;
 use crate::pipeline::{Assessed, Failure, Live, Submission};
 pub use sessions::Monitors;
-use sessions::{Seat, Session, Stage, lock};
+use sessions::{Closed, Seat, Session, Stage, lock};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -203,29 +203,18 @@ async fn close(doors: &Doors, seat: &Seat) -> Result<Option<wire::MonitorSession
     let acknowledged = acknowledged(seat) + 1;
     match seat.session.close(doors) {
         None => Ok(None),
-        Some(outcome) => settle(doors, outcome, acknowledged).await.map(Some),
+        Some(outcome) => settle(outcome, acknowledged).await.map(Some),
     }
 }
 
 /// Waits until a last verdict is on disk and counts what became of the session.
-async fn settle(
-    doors: &Doors,
-    outcome: Result<Assessed, Failure>,
-    acknowledged: u64,
-) -> Result<wire::MonitorSessionResponse, Refusal> {
-    match outcome {
-        Ok(assessed) => {
-            let last = last_response(assessed, acknowledged).await;
-            doors.counts.settle(last.is_ok());
-            last
-        }
-        // It is still open, and counted when it ends.
-        Err(failure @ Failure::Store(_)) => Err(failure.into()),
-        Err(failure) => {
-            doors.counts.settle(false);
-            Err(failure.into())
-        }
+async fn settle(outcome: Result<Closed, Failure>, acknowledged: u64) -> Result<wire::MonitorSessionResponse, Refusal> {
+    let Closed { assessed, received } = outcome?;
+    let last = last_response(assessed, acknowledged).await;
+    if let Some(received) = received {
+        received.settle(last.is_ok());
     }
+    last
 }
 
 async fn last_response(
@@ -260,8 +249,7 @@ fn open(doors: &Doors, caller: Caller, message: wire::MonitorSessionRequest) -> 
     match &outcome {
         Err(Refusal::Overloaded { .. } | Refusal::Unavailable { .. }) | Ok(_) => {}
         Err(_) => {
-            doors.counts.receive();
-            doors.counts.settle(false);
+            doors.counts.receive().settle(false);
         }
     }
     outcome
@@ -340,7 +328,7 @@ fn seat(
     let Some(()) = doors.monitors.enter(&session) else {
         return Err(Refusal::Overloaded { retry_after: RETRY_AFTER });
     };
-    doors.counts.receive();
+    state.received = Some(doors.counts.receive());
     let Stage::Open(live) = &mut state.stage else { return Err(Refusal::Overloaded { retry_after: RETRY_AFTER }) };
     let response = Box::new(look(doors, tenant, live));
     drop(state);
@@ -371,9 +359,17 @@ fn make_room(doors: &Doors) -> Result<(), Refusal> {
         return Ok(());
     }
     for (_, session) in doors.monitors.waiting() {
-        if let Some(outcome) = session.close(doors) {
-            doors.counts.settle(outcome.is_ok());
-            return Ok(());
+        match session.close(doors) {
+            // Its verdict is on its way to disk; nobody waits for it here.
+            Some(Ok(closed)) => {
+                if let Some(received) = closed.received {
+                    received.settle(true);
+                }
+                return Ok(());
+            }
+            // A store that fails leaves the session where it is, so no room was made.
+            Some(Err(Failure::Store(_))) | None => {}
+            Some(Err(_)) => return Ok(()),
         }
     }
     Err(Refusal::Overloaded { retry_after: RETRY_AFTER })
@@ -450,7 +446,7 @@ fn reopens(chunk: &Option<WireChunk>, live: &Live) -> bool {
 }
 
 /// The samples of a chunk; `None` when it opens or closes.
-fn samples(chunk: WireChunk) -> Option<ChunkUnchecked> {
+pub fn samples(chunk: WireChunk) -> Option<ChunkUnchecked> {
     Some(match chunk {
         WireChunk::Typing(sample) => ChunkUnchecked::Typing(convert::typing(sample)),
         WireChunk::RemoteInput(sample) => ChunkUnchecked::RemoteInput(Box::new(convert::remote_input(sample))),
@@ -485,7 +481,7 @@ async fn sweep(doors: &Doors, before: EventTime) {
             break;
         }
         let Some(outcome) = session.close(doors) else { continue };
-        if let Err(refusal) = settle(doors, outcome, 0).await {
+        if let Err(refusal) = settle(outcome, 0).await {
             warn!(%refusal, "a monitored session could not be closed");
         }
     }
@@ -495,10 +491,10 @@ async fn sweep(doors: &Doors, before: EventTime) {
 pub async fn close_all(doors: &Doors) {
     for session in doors.monitors.all() {
         let Some(outcome) = session.close(doors) else { continue };
-        let unkept = matches!(outcome, Err(Failure::Store(_)));
-        if settle(doors, outcome, 0).await.is_err() && unkept {
-            doors.counts.drop(1);
+        if let Err(refusal) = settle(outcome, 0).await {
+            warn!(%refusal, "a monitored session could not be closed");
         }
+        drop(lock(&session.state).received.take());
         session.woken.notify_waiters();
     }
 }

@@ -72,7 +72,7 @@ impl ProfileService for Profiles {
         require("worker_id", &worker_id)?;
         let now = self.doors.now();
         // Live sessions first: one that closes from here on would leave a verdict behind the erasure.
-        self.doors.counts.drop(self.doors.monitors.forget(caller.tenant, &worker_id));
+        self.doors.monitors.forget(caller.tenant, &worker_id);
         let store = self.doors.pipeline.store();
         // Erasing waits for the disk, so it gets a thread that may wait.
         let (tenant, store) = (caller.tenant, Arc::clone(store));

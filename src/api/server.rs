@@ -54,7 +54,8 @@ pub struct Ended {
     pub verdict_count: u64,
     /// Sessions refused with a reason.
     pub refusal_count: u64,
-    /// Live sessions dropped without a verdict: their worker was erased, or the store failed at the end.
+    /// Sessions dropped without an answer: a deadline passed, the caller went away, the worker was erased, or the store
+    /// failed at the end.
     pub drop_count: u64,
     /// Whether every call in flight was answered within the drain time.
     pub drained: bool,
@@ -176,7 +177,12 @@ impl Service {
         // It ends by itself once told to drain, between two sessions; what is left is closed here.
         let _ = sweeping.await;
         monitor::close_all(&doors).await;
-        let Counted { received, verdicts, refusals, drops } = doors.counts.so_far();
+        // A stream whose caller went away is no call any more, but may be about to count what it let go.
+        let last = tokio::time::Instant::now() + if drained { SETTLED_WITHIN } else { Duration::ZERO };
+        while !doors.counts.so_far().balanced() && tokio::time::Instant::now() < last {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let Counted { received, verdicts, refusals, drops } = doors.counts.so_far().ended();
         // Calls are over, so nothing more comes in; what waits is done before the store is let go.
         let _ = over.send(true);
         following.await.map_err(|error| error.to_string())?;
@@ -189,6 +195,9 @@ impl Service {
         })
     }
 }
+
+/// How long the end waits for streams that nobody follows any more to count what they let go: a write to disk.
+const SETTLED_WITHIN: Duration = Duration::from_secs(1);
 
 /// How often standings are looked at that fade without a login. They halve in weeks.
 const SETTLE_EVERY: Duration = Duration::from_secs(3_600);

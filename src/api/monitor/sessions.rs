@@ -2,7 +2,7 @@
 //!
 //! Locks are taken one at a time, but where a new session that nobody else can find yet is held while it is entered.
 
-use super::super::doors::Doors;
+use super::super::doors::{Doors, Received};
 use super::super::refusal::Refusal;
 use crate::event::EventTime;
 use crate::history::TenantId;
@@ -38,6 +38,8 @@ pub(super) struct State {
     pub(super) holder: u64,
     /// Since when no stream follows.
     pub(super) broken: Option<EventTime>,
+    /// Taken when the session ends, so that its end is counted once; let go of unsettled, it is a counted drop.
+    pub(super) received: Option<Received>,
 }
 
 /// Between opening and end.
@@ -48,6 +50,12 @@ pub(super) enum Stage {
     Closed,
     /// The worker was erased.
     Erased,
+}
+
+/// A session closed: its last verdict, on its way to disk, and what its end is counted by.
+pub(super) struct Closed {
+    pub(super) assessed: Assessed,
+    pub(super) received: Option<Received>,
 }
 
 /// A stream's place at a session.
@@ -106,22 +114,20 @@ impl Monitors {
         }
     }
 
-    /// Drops all live sessions of a worker, unscored. Returns how many. Their streams are told.
-    pub fn forget(&self, tenant: TenantId, worker_id: &str) -> u64 {
+    /// Drops all live sessions of a worker, unscored and counted. Their streams are told.
+    pub fn forget(&self, tenant: TenantId, worker_id: &str) {
         let of_worker = |session: &&Arc<Session>| session.key.0 == tenant && session.worker_id == worker_id;
         let found: Vec<_> = lock(&self.sessions).values().filter(of_worker).cloned().collect();
-        let mut dropped = 0;
         for session in found {
             let mut state = lock(&session.state);
             if matches!(state.stage, Stage::Open(_)) {
                 state.stage = Stage::Erased;
-                dropped += 1;
+                state.received = None;
             }
             drop(state);
             self.remove(&session);
             session.woken.notify_waiters();
         }
-        dropped
     }
 
     /// Sessions that no stream follows, the longest waiting first.
@@ -140,23 +146,34 @@ impl Session {
     /// A session opened just now, followed by the stream that opened it.
     pub(super) fn new(tenant: TenantId, live: Live) -> Arc<Self> {
         let (key, worker_id) = ((tenant, live.event_id().to_string()), live.worker_id().to_string());
-        let state = Mutex::new(State { stage: Stage::Open(Box::new(live)), holder: 0, broken: None });
+        let state = Mutex::new(State { stage: Stage::Open(Box::new(live)), holder: 0, broken: None, received: None });
         Arc::new(Self { key, worker_id, state, woken: Notify::new() })
     }
 
     /// Closes the session: its last verdict, kept and learned from. `None` when it has ended already.
     ///
-    /// A store that fails leaves the session open, so that nothing is lost by trying again.
-    pub(super) fn close(self: &Arc<Self>, doors: &Doors) -> Option<Result<Assessed, Failure>> {
+    /// A store that fails leaves the session open, so that nothing is lost by trying again. Any other failure ends it, and
+    /// is counted as its refusal.
+    pub(super) fn close(self: &Arc<Self>, doors: &Doors) -> Option<Result<Closed, Failure>> {
         let mut state = lock(&self.state);
         let Stage::Open(live) = &mut state.stage else { return None };
         let outcome = doors.pipeline.close(self.key.0, live, doors.now());
-        if !matches!(outcome, Err(Failure::Store(_))) {
-            state.stage = Stage::Closed;
-            drop(state);
-            doors.monitors.remove(self);
+        if matches!(outcome, Err(Failure::Store(_))) {
+            return Some(outcome.map(|assessed| Closed { assessed, received: None }));
         }
-        Some(outcome)
+        state.stage = Stage::Closed;
+        let received = state.received.take();
+        drop(state);
+        doors.monitors.remove(self);
+        Some(match outcome {
+            Ok(assessed) => Ok(Closed { assessed, received }),
+            Err(failure) => {
+                if let Some(received) = received {
+                    received.settle(false);
+                }
+                Err(failure)
+            }
+        })
     }
 }
 
