@@ -39,7 +39,7 @@ fn with_pipeline(body: impl FnOnce(&Pipeline, TenantId)) {
     PIPELINE.with_borrow_mut(|kept| {
         let uses = USES.get();
         USES.set(uses + 1);
-        if uses % INPUTS_PER_PIPELINE == 0 {
+        if uses.is_multiple_of(INPUTS_PER_PIPELINE) {
             *kept = None;
         }
         let pipeline = kept.get_or_insert_with(|| over(Arc::new(MemoryStore::new(Config::of_events()))));

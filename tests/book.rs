@@ -6,6 +6,7 @@
 //! `needs=TOOL` is skipped, aloud, where the tool is missing. `127.0.0.1:50061` becomes a free port. Where `buf` is
 //! missing, its calls are made by this test's own client (`book/calls.rs`).
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+#![expect(clippy::disallowed_methods, reason = "waits for programs, so it reads the clock")]
 
 #[path = "book/calls.rs"]
 mod calls;

@@ -338,16 +338,19 @@ fn session(request: &wire::AssessSessionRequest, others: &[wire::AssessSessionRe
     };
     let pointer = event.pointer.take();
     say(Chunk::Open(wire::MonitorOpen { event: Some(event), ..Default::default() }));
-    pointer.map(|pointer| say(Chunk::Pointer(pointer)));
+    pointer.map(Chunk::Pointer).into_iter().for_each(&mut say);
     for other in others.iter().filter_map(|other| other.event.clone()) {
-        other.typing.map(|sample| say(Chunk::Typing(sample)));
-        other.remote_input.map(|sample| say(Chunk::RemoteInput(sample)));
-        other.network.map(|sample| say(Chunk::Network(sample)));
-        other.timezone.map(|sample| say(Chunk::Timezone(sample)));
-        other.device.map(|sample| say(Chunk::Device(sample)));
-        other.pointer.map(|sample| say(Chunk::Pointer(sample)));
-        other.challenge.map(|sample| say(Chunk::Challenge(sample)));
-        other.cadence.map(|table| say(Chunk::Cadence(table)));
+        let samples = [
+            other.typing.map(Chunk::Typing),
+            other.remote_input.map(Chunk::RemoteInput),
+            other.network.map(Chunk::Network),
+            other.timezone.map(Chunk::Timezone),
+            other.device.map(Chunk::Device),
+            other.pointer.map(Chunk::Pointer),
+            other.challenge.map(Chunk::Challenge),
+            other.cadence.map(Chunk::Cadence),
+        ];
+        samples.into_iter().flatten().for_each(&mut say);
     }
     Some(bytes)
 }
@@ -423,7 +426,9 @@ fn a_changed_data_directory_is_refused_or_opened_but_never_a_panic() {
         let directory = tempfile::tempdir().expect("a directory");
         let mut chance = Chance(plan.iter().fold(1, |seed, byte| (seed << 8) ^ u64::from(*byte)) | 1);
         // Discards the first numbers, which seeds alike make alike.
-        (0..4).for_each(|_| drop(chance.next()));
+        for _ in 0..4 {
+            chance.next();
+        }
         let changed = chance.below(kept.len());
         for (index, (name, bytes, length)) in kept.iter().enumerate() {
             let path = directory.path().join(name);
