@@ -236,6 +236,9 @@ async fn tokens_of_other_stores_and_no_tokens_are_told_apart() {
     let token = until(&mut first, "w1", true).await;
     let status = watch(&other, &token).await.expect_err("another store's");
     assert_eq!(reason(&status), (Code::FailedPrecondition, "RESUME_TOKEN_LAPSED".into()));
+    let (mark, _) = token.split_once('~').expect("a mark and a number");
+    let status = watch(&service, &format!("{mark}~99")).await.expect_err("of before a restore");
+    assert_eq!(reason(&status), (Code::FailedPrecondition, "RESUME_TOKEN_LAPSED".into()));
     let status = watch(&other, "nonsense").await.expect_err("no token");
     assert_eq!(fields(&status), BTreeSet::from(["resume_token".into()]));
 }

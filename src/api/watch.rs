@@ -65,18 +65,19 @@ impl Start {
     /// The place a resume token names; now, when it is empty.
     ///
     /// # Errors
-    /// A violation of `resume_token`, [`Refusal::ResumeTokenLapsed`] for another store's, or a store that cannot read.
+    /// A violation of `resume_token`, [`Refusal::ResumeTokenLapsed`] for one of another store or of this one before it
+    /// was restored from a backup, or a store that cannot read.
     pub fn of(doors: &Doors, tenant: TenantId, token: &str) -> Result<Self, Refusal> {
         let failed = |error| Refusal::from(Failure::Store(error));
         let mark = mark(doors, tenant).map_err(failed)?;
+        let latest = doors.pipeline.store().latest_change(tenant).map_err(failed)?;
         if token.is_empty() {
-            let number = doors.pipeline.store().latest_change(tenant).map_err(failed)?;
-            return Ok(Self { mark, number });
+            return Ok(Self { mark, number: latest });
         }
         let Some((theirs, number)) = parse(token) else {
             return Err(Refusal::field("resume_token", "is not one this service gave: send it as it came"));
         };
-        if theirs != mark {
+        if theirs != mark || number > latest {
             return Err(Refusal::ResumeTokenLapsed);
         }
         Ok(Self { mark, number })
