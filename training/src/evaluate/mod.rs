@@ -4,7 +4,6 @@ pub mod network;
 pub mod remote_input;
 pub mod timezone;
 pub mod typing;
-mod typing_gate;
 pub mod world;
 
 use crate::request::{Figure, Scorer};

@@ -5,6 +5,4 @@ pub mod network;
 pub mod remote_input;
 pub mod timezone;
 pub mod typing;
-mod typing_gate;
-mod typing_table;
 pub mod world;

@@ -1,20 +1,15 @@
-//! Fits the typing family on data whose licence lets the result ship: Villani, BB-MAS, keypad and MEU.
+//! Fits fixed phrases on data whose licence lets the result ship: Villani, BB-MAS, keypad and MEU.
 
-use super::typing_gate::{Company, Trial, fit_gates, trials};
+use super::gate::{Company, Trial, fit_gates, trials};
+use super::{logistic, samples};
 use crate::convert::keystroke as convert;
 use crate::corpus::keystroke::{self as corpus, KeystrokeSet, Stretch, Typist};
-use elsewhere::event::{EventUnchecked, KeyClass, Rules, Samples, TablePolicy, Violations};
-use elsewhere::evidence::typing::Parameters;
+use elsewhere::event::KeyClass;
 use elsewhere::evidence::typing::observe::observe;
 use elsewhere::evidence::typing::phrase::{
     PRIOR_COUNT, PhraseObservation, PhraseParameters, PhraseScore, Prior, YOUNG_COUNT, log_dwell, log_press_interval,
     prior_index,
 };
-use elsewhere::evidence::typing::synthetic::SyntheticParameters;
-use elsewhere::evidence::typing::table::TableParameters;
-use linfa::prelude::*;
-use linfa_logistic::LogisticRegression;
-use ndarray::{Array1, Array2};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,16 +23,6 @@ pub(crate) struct PhraseCorpus {
     pub people: Vec<Vec<PhraseObservation>>,
     /// Whether the phrase was practised as a phrase, not cut out of free text.
     pub practised: bool,
-}
-
-/// The samples of an event that the check accepts.
-pub(crate) fn samples(event: EventUnchecked) -> Result<Samples, String> {
-    let mut violations = Violations::default();
-    let rules = Rules { now: None, secret_typing_allowed: false, tables: TablePolicy::PerEvent };
-    match event.check("event", &rules, &mut violations) {
-        Some(event) => Ok(event.samples),
-        None => Err(format!("a converted event does not pass the check: {violations:?}")),
-    }
 }
 
 fn phrase_observation(
@@ -406,27 +391,6 @@ fn thinned<'a>(trials: &[&'a Trial], most: usize) -> Vec<&'a Trial> {
     trials.iter().step_by(step).copied().collect()
 }
 
-/// Logistic regression of truth on inputs; weights in the order of the inputs, then the intercept.
-///
-/// Both truths must be equally many, or the intercept carries their odds: `weights` repeats rows.
-pub(crate) fn logistic(rows: &[Vec<f64>], truths: &[bool], alpha: f64) -> Result<Vec<f64>, String> {
-    let width = rows.first().map_or(0, Vec::len);
-    let flat: Vec<f64> = rows.iter().flatten().copied().collect();
-    let inputs = Array2::from_shape_vec((rows.len(), width), flat).map_err(|error| error.to_string())?;
-    let targets = Array1::from_iter(truths.iter().map(|truth| usize::from(*truth)));
-    let model = LogisticRegression::default()
-        .alpha(alpha)
-        .max_iterations(300)
-        .fit(&Dataset::new(inputs, targets))
-        .map_err(|error| format!("calibration does not converge: {error}"))?;
-    let sign = if model.labels().pos.class == 1 { 1.0 } else { -1.0 };
-    let odds = truths.iter().filter(|truth| **truth).count() as f64
-        / truths.iter().filter(|truth| !**truth).count().max(1) as f64;
-    let mut weights: Vec<f64> = model.params().iter().map(|weight| sign * weight).collect();
-    weights.push(sign * model.intercept() - odds.ln());
-    Ok(weights)
-}
-
 /// Fits the phrase part.
 pub(crate) fn fit_phrase(data: &Path, seed: u64) -> Result<PhraseParameters, String> {
     let corpora = phrase_corpora(data, seed)?;
@@ -500,77 +464,4 @@ pub(crate) fn phrase_corpora(data: &Path, seed: u64) -> Result<Vec<PhraseCorpus>
 /// Phrases of the set of physical keyboards with the most people, on another clock if one is named.
 pub(crate) fn keyboard_phrases(data: &Path, seed: u64, clock_micros: Option<u32>) -> Result<Vec<PhraseCorpus>, String> {
     pseudo_phrases(data, KeystrokeSet::Bbmas, seed.wrapping_add(1), 3, clock_micros)
-}
-
-/// Presses of the stretches on which marks of a machine are counted.
-pub(crate) const MACHINE_PRESSES: [usize; 4] = [8, 11, 30, 100];
-
-/// Marks of a machine in every stretch of a set, cut to `presses`: bursts, even intervals, even dwells, short dwells.
-pub(crate) fn machine_rates(data: &Path, set: KeystrokeSet, presses: usize) -> Result<Vec<[f64; 4]>, String> {
-    let mut rates = Vec::new();
-    for typist in corpus::read(data, set)? {
-        for stretch in &typist.stretches {
-            let mut from = 0;
-            while from + presses.min(8) <= stretch.press_interval_micros.len() {
-                let part = convert::cut(stretch, from, presses);
-                from += presses;
-                let mut event = convert::bare_event("w", "e".into(), 0);
-                event.typing = Some(convert::typing_of(&part, set, "phrase"));
-                if let Some(machine) = observe(&samples(event)?).machine {
-                    rates.push([
-                        machine.burst_rate,
-                        machine.even_interval_rate,
-                        machine.even_dwell_rate,
-                        machine.short_dwell_rate,
-                    ]);
-                }
-            }
-        }
-    }
-    Ok(rates)
-}
-
-/// Shares of marks above which no stretch of a person in the train sets lies: bursts, even intervals, even dwells,
-/// short dwells. Raised by the fit should the data ask for it.
-const MACHINE_RATE_LIMITS: [f64; 4] = [0.45, 0.6, 0.85, 0.45];
-/// Room left above the most machine-like person.
-const MACHINE_RATE_ROOM: f64 = 0.1;
-
-fn fit_synthetic(data: &Path) -> Result<SyntheticParameters, String> {
-    let mut rate_limits = MACHINE_RATE_LIMITS;
-    let mut people = 0;
-    for set in [KeystrokeSet::Meu, KeystrokeSet::Keypad, KeystrokeSet::VillaniFixed, KeystrokeSet::Bbmas] {
-        people += corpus::read(data, set)?.len();
-        for presses in MACHINE_PRESSES {
-            for rates in machine_rates(data, set, presses)? {
-                for (limit, rate) in rate_limits.iter_mut().zip(rates) {
-                    *limit = limit.max((rate + MACHINE_RATE_ROOM).min(0.95));
-                }
-            }
-        }
-    }
-    // Nobody of n people bears a mark: with 95 % confidence fewer than 3 in n do.
-    Ok(SyntheticParameters { rate_limits, log_odds: (people as f64 / 3.0).ln() })
-}
-
-/// Fits the table part on the people that `kept` names by set and pseudonym; figures leave people out by it.
-///
-/// # Errors
-/// A file that is missing or malformed, or a regression that does not converge.
-pub fn fit_table(data: &Path, kept: &dyn Fn(KeystrokeSet, &str) -> bool) -> Result<TableParameters, String> {
-    super::typing_table::fit_table(data, kept)
-}
-
-/// Fits the family on train-licensed sets below `data`. The same seed and data give the same numbers.
-///
-/// # Errors
-/// A file that is missing or malformed, or a regression that does not converge.
-pub fn fit(data: &Path, seed: u64) -> Result<Parameters, String> {
-    let parameters = Parameters {
-        phrase: fit_phrase(data, seed)?,
-        table: fit_table(data, &|_, _| true)?,
-        synthetic: fit_synthetic(data)?,
-    };
-    parameters.check()?;
-    Ok(parameters)
 }

@@ -1,7 +1,7 @@
 //! How much a stranger's login weighs in a worker's profile, beside a worker's own.
 
 use crate::corpus::keystroke::{KeystrokeSet, Typist};
-use crate::fit::typing::real_phrase_of;
+use crate::fit::typing::phrase::real_phrase_of;
 use elsewhere::evidence::typing::background::PhrasePool;
 use elsewhere::evidence::typing::gate::{Lesson, PARTIAL_WEIGHT};
 use elsewhere::evidence::typing::phrase::{PhraseObservation, PhraseParameters, PhraseProfile, YOUNG_COUNT};

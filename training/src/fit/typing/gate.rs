@@ -1,6 +1,6 @@
 //! Replays phrases as they are lived, people alone or together, and fits what a login may teach.
 
-use super::typing::{PhraseCorpus, keyboard_phrases};
+use super::phrase::{PhraseCorpus, keyboard_phrases};
 use elsewhere::evidence::typing::background::{PhraseBackground, PhrasePool};
 use elsewhere::evidence::typing::gate::{ClockGates, Gate};
 use elsewhere::evidence::typing::phrase::{

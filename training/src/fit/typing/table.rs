@@ -1,6 +1,6 @@
 //! Fits the table part of the typing family: factor model by EM with missing rows, then two covariances.
 
-use super::typing::{logistic, samples};
+use super::{logistic, samples};
 use crate::convert::keystroke as convert;
 use crate::corpus::keystroke::{self as corpus, KeystrokeSet};
 use elsewhere::evidence::typing::observe::observe;
