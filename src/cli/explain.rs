@@ -1,7 +1,7 @@
 //! `elsewhere explain`: a verdict or a standing as a person would tell it, from files, a store or a running service.
 
 use super::input::Lines;
-use super::past::{self, Past, Pasts};
+use super::past::{self, Past, Pasts, Reading};
 use super::plot::{self, Drawn, Known};
 use super::score::OUTPUT_CLOSED;
 use super::serve::load_models;
@@ -206,7 +206,10 @@ fn in_files(arguments: &ExplainArguments) -> Result<Found, String> {
     // Secrets were refused or taken when the files were first scored; explaining is no second gate.
     let rules = Rules { now: None, secret_typing_allowed: true, tables: TablePolicy::PerEvent };
     let pipeline = Pipeline::new(store, load_models(&arguments.models, None)?);
-    let mut pasts = Pasts::read(Lines::of(&arguments.files), &pipeline, tenant, &rules, name)?;
+    let mut pasts = Pasts::read(
+        Lines::of(&arguments.files),
+        &Reading { pipeline: &pipeline, tenant, rules: &rules, event_id: name },
+    )?;
     let (unread, first) = &pasts.unread;
     if *unread > 0 {
         eprintln!("{unread} lines tell nothing; the first: {first}");

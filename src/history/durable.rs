@@ -8,10 +8,11 @@
 //! A directory belongs to one process at a time; the database locks a file in it.
 
 use super::afterwards::{Afterwards, Change, Listener, Rename, Settle, Shared};
+use super::backing::{Backing, ReplyName};
 use super::format::{self, FORMAT};
 use super::journal::{Journal, Released, Shelf, Write};
 use super::labels::{KeptFeedback, Recorded};
-use super::memory::{Backing, MemoryStore, ReplyName};
+use super::memory::MemoryStore;
 use super::neighbours::Neighbourhood;
 use super::replies::Reply;
 use super::tombstones::Secret;

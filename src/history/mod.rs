@@ -16,6 +16,7 @@
 //! the next.
 
 pub mod afterwards;
+mod backing;
 mod changes;
 pub mod durable;
 mod format;
@@ -28,6 +29,7 @@ mod pools;
 mod record;
 mod replies;
 pub mod store;
+mod tenant_room;
 pub mod ticket;
 mod tombstones;
 
