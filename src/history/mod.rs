@@ -65,6 +65,13 @@ pub trait Record: Kept + Clone + Default {
     fn phrases(&self) -> impl Iterator<Item = (u64, &[i16])> {
         std::iter::empty()
     }
+
+    /// Names what in it this program never writes: a number that is none, or one out of its range. `None` when sound.
+    ///
+    /// Asked of every record that is read back, so that whoever scores may rely on it.
+    fn unsound(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// Shards of each map. Far more than cores, so that two logins seldom meet; few enough to walk.
