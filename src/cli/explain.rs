@@ -3,6 +3,7 @@
 use super::input::Lines;
 use super::past::{self, Past, Pasts, Reading};
 use super::plot::{self, Drawn, Known};
+use super::say;
 use super::score::OUTPUT_CLOSED;
 use super::serve::load_models;
 use super::tell;
@@ -122,8 +123,8 @@ pub fn run(arguments: &ExplainArguments) -> Result<(), String> {
     };
     for drawn in plot::draw(&known, directory)? {
         match drawn {
-            Drawn::File(path) => eprintln!("drew {}", path.display()),
-            Drawn::Not(name, why) => eprintln!("did not draw {name}: {why}"),
+            Drawn::File(path) => say(format_args!("drew {}", path.display())),
+            Drawn::Not(name, why) => say(format_args!("did not draw {name}: {why}")),
         }
     }
     Ok(())
@@ -212,7 +213,7 @@ fn in_files(arguments: &ExplainArguments) -> Result<Found, String> {
     )?;
     let (unread, first) = &pasts.unread;
     if *unread > 0 {
-        eprintln!("{unread} lines tell nothing; the first: {first}");
+        say(format_args!("{unread} lines tell nothing; the first: {first}"));
     }
     if let Some(message) = pasts.refusal.filter(|_| pasts.verdict.is_none()) {
         return Err(format!("event {name} has no verdict, it was refused: {message}"));
