@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::live::{Session, open, typed, verdict};
+use common::live::{Road, Session, open, typed, verdict};
 use common::{MONDAY, Running, login, request, start, start_with, time};
 use elsewhere::api::wire;
 use elsewhere::api::wire::monitor_session_request::Chunk;
@@ -13,7 +13,6 @@ use elsewhere::api::wire::profile_service_client::ProfileServiceClient;
 use elsewhere::config::ConfigUnchecked;
 use elsewhere::event::limits;
 use tonic::Code;
-use tonic::transport::Channel;
 
 /// Reason and violated fields of a refused message.
 fn refusal(response: &wire::MonitorSessionResponse) -> (String, Vec<String>) {
@@ -183,31 +182,6 @@ async fn a_refused_message_names_its_fields_and_the_stream_goes_on() {
     let ended = service.ended().await;
     // One session, and four openings refused.
     assert_eq!((ended.received_count, ended.verdict_count, ended.refusal_count), (5, 1, 4));
-}
-
-/// A road to the service that can be cut.
-struct Road {
-    channel: Channel,
-    carrying: tokio::task::JoinHandle<()>,
-}
-
-impl Road {
-    async fn to(service: &Running) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("an address");
-        let target = service.address.trim_start_matches("http://").to_string();
-        let carrying = tokio::spawn(async move {
-            let (mut near, _) = listener.accept().await.expect("a connection");
-            let mut far = tokio::net::TcpStream::connect(target).await.expect("the service");
-            let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
-        });
-        let channel = Channel::from_shared(format!("http://{address}")).expect("an address").connect().await;
-        Self { channel: channel.expect("a connection"), carrying }
-    }
-
-    fn cut(self) {
-        self.carrying.abort();
-    }
 }
 
 /// What a verdict says, without when it was said.

@@ -87,3 +87,28 @@ pub fn typed(presses: u32, turn: u32) -> Chunk {
 pub fn path() -> wire::NetworkSample {
     login("e", "w", MONDAY, 1).network.expect("a network")
 }
+
+/// A road to the service that can be cut.
+pub struct Road {
+    pub channel: Channel,
+    carrying: tokio::task::JoinHandle<()>,
+}
+
+impl Road {
+    pub async fn to(service: &Running) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let target = service.address.trim_start_matches("http://").to_string();
+        let carrying = tokio::spawn(async move {
+            let (mut near, _) = listener.accept().await.expect("a connection");
+            let mut far = tokio::net::TcpStream::connect(target).await.expect("the service");
+            let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+        });
+        let channel = Channel::from_shared(format!("http://{address}")).expect("an address").connect().await;
+        Self { channel: channel.expect("a connection"), carrying }
+    }
+
+    pub fn cut(self) {
+        self.carrying.abort();
+    }
+}
