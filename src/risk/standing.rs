@@ -277,7 +277,30 @@ struct Said {
     log_likelihood_ratio: f64,
 }
 
+/// Seconds of the years 1 to 9999, which is what a time on the wire can say.
+const SECONDS: std::ops::Range<i64> = -62_135_596_800..253_402_300_800;
+
+impl Kept {
+    /// Findings of another release are no fault: they are passed over.
+    fn sound(&self) -> bool {
+        let numbers = self.count.is_finite() && self.count >= 0.0 && self.mean.is_finite();
+        numbers && SECONDS.contains(&self.last_seconds)
+    }
+}
+
 impl Standing {
+    /// Names what in a standing read back no session can have left there. `None` when sound.
+    pub fn unsound(&self) -> Option<&'static str> {
+        if !self.kept.iter().all(Kept::sound) {
+            return Some("standing.kept");
+        }
+        let explained = |one: &Clearance| one.explained_mean.is_none_or(|mean| mean.is_finite());
+        if !self.cleared.iter().all(|one| explained(one) && one.since.sound()) {
+            return Some("standing.cleared");
+        }
+        None
+    }
+
     /// Adds one session's findings and updates the flag.
     pub fn add(&mut self, features: &Features, prepared: &PreparedStanding, time_micros: i64) {
         let seconds = time_micros.div_euclid(1_000_000);
