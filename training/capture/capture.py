@@ -24,7 +24,7 @@ sys.path.insert(0, str(HERE))
 
 from rig.conditions import conditions  # noqa: E402
 from rig.machine import BUILD, Failed, Slot  # noqa: E402
-from rig.recording import read_meta, record  # noqa: E402
+from rig.recording import quiet, read_meta, record  # noqa: E402
 from rig.relays import RELAYS, missing  # noqa: E402
 
 
@@ -74,25 +74,31 @@ def require(names):
 def listing(options):
     for condition in chosen(options):
         path = path_of(options, condition)
-        sound = "-"
+        found = "-"
         if path.exists():
-            bad = [part for part, fine in read_meta(path)["sound"].items() if not fine]
-            sound = "sound" if not bad else "unsound: " + ", ".join(bad)
-        print(f"{condition['name']:<56} {condition['keyboard']:<15} {condition['pointer']:<14} {sound}")
+            meta = read_meta(path)
+            bad = [part for part in ("keys", "pointer") if not meta["sound"][part]]
+            if not sound(meta) and not bad:
+                bad = ["machine"]
+            found = "unsound: " + ", ".join(bad) if bad else "sound"
+        print(f"{condition['name']:<56} {condition['keyboard']:<15} {condition['pointer']:<14} {found}")
 
 
 def wanted(options, condition):
     path = path_of(options, condition)
     if options.again or not path.exists():
         return True
-    sound = read_meta(path)["sound"]
-    return options.unsound and not (sound["keys"] and sound["pointer"] and sound["machine"])
+    return options.unsound and not sound(read_meta(path))
+
+
+def sound(meta):
+    return all(meta["sound"][part] for part in ("keys", "pointer", "machine")) and (meta["load"] or quiet(meta["machine"]))
 
 
 def quality(meta):
     """Orders attempts: whole before quiet, then by how much the machine stalled."""
-    sound = meta["sound"]
-    return (sound["keys"] and sound["pointer"], sound["machine"], -meta["machine"]["stalls_over_25ms"])
+    return (meta["sound"]["keys"] and meta["sound"]["pointer"], quiet(meta["machine"]),
+            -meta["machine"]["stalls_over_25ms"], -meta["machine"]["beat_late_max_ms"])
 
 
 def one(slot, condition, options, say):
@@ -108,7 +114,7 @@ def one(slot, condition, options, say):
             best = meta
             shutil.copy(attempt_path, path_of(options, condition))
         say(f"{condition['name']} try {attempt}: {json.dumps(meta['measured'])} {json.dumps(meta['machine'])}")
-        if meta["sound"]["keys"] and meta["sound"]["pointer"] and meta["sound"]["machine"]:
+        if sound(meta):
             break
     return best is not None
 

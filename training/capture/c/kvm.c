@@ -88,6 +88,13 @@ static int host(Display *display, int port, double poll_ms, int auto_release) {
         uint64_t now = now_micros(), until = idle && next_frame > now ? next_frame : next_poll;
         struct timespec left = {0, until > now ? (long)((until - now) % 1000000u) * 1000L : 0};
         ppoll(&wait, 1, &left, NULL);
+        now = now_micros();
+        if (now >= next_poll) {
+            // The host asks at its own steady clock. What comes in now waits for the next time.
+            next_poll += ((now - next_poll) / period + 1) * period;
+            deliver(display, &keyboard);
+            deliver(display, &pointer);
+        }
         for (;;) {
             ssize_t got = read(peer, pending + have, sizeof pending - have);
             if (got == 0) return 0;
@@ -106,13 +113,6 @@ static int host(Display *display, int port, double poll_ms, int auto_release) {
                 report.b = 0;
                 put(&keyboard, report);
             }
-        }
-        now = now_micros();
-        if (now >= next_poll) {
-            // The gadget's host asks at its own steady clock whether anything waits.
-            next_poll += ((now - next_poll) / period + 1) * period;
-            deliver(display, &keyboard);
-            deliver(display, &pointer);
         }
         if (now >= next_frame) {
             next_frame = now + FRAME_MICROS;

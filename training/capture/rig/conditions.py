@@ -22,7 +22,7 @@ LOCAL_DEVICES = (
     ("usb1000", "tablet200"), ("builtin", "usb125"), ("builtin_serial", "bt11"))
 LOADS = (
     (("usb125", "usb125"), "--cpu 2 --cpu-load 60"), (("usb1000", "usb1000"), "--cpu 2 --cpu-load 60"),
-    (("builtin", "touchpad_i2c"), "--cpu 4"), (("bt11", "bt11"), "--cpu 4"), (("usb125", "usb500"), "--cpu 4 --switch 2"),
+    (("builtin", "touchpad_i2c"), "--cpu 4"), (("bt11", "bt11"), "--cpu 4"), (("usb125", "usb500"), "--cpu 3 --io 2"),
     (("usb125", "usb125"), "--vm 2 --vm-bytes 512M"))
 PAGES = ((("usb125", "usb125"), "chromium"), (("usb1000", "usb1000"), "chromium"), (("builtin", "touchpad_i2c"), "chromium"),
          (("bt11", "bt11"), "chromium"), (("usb125", "usb125"), "firefox"), (("usb125", "usb500"), "firefox_resist"))

@@ -22,7 +22,9 @@ def facts(meta, rows):
     gaps = [b - a for a, b in zip(times, times[1:]) if b - a < 200]
     offered = [row["t"] for row in rows["ptr_in"]]
     offered = [b - a for a, b in zip(offered, offered[1:]) if b - a < 200]
-    delays = [row["p_us"] - row["ip"] for row in rows["key"]] + [row["r_us"] - row["ir"] for row in rows["key"]]
+    delays = [row["p_us"] - row["ip"] for row in rows["key"]]
+    if not (meta.get("kvm") or {}).get("auto_release"):
+        delays += [row["r_us"] - row["ir"] for row in rows["key"]]
     loops = [row["rt"] - row["rt_human"] for row in rows["chal"] if row["rt"] > 0 and row.get("rt_human")]
     half = meta["rtt_ms"] / 2
     return {
