@@ -105,6 +105,8 @@ def one(slot, condition, options, say):
     """Records a condition, again when the machine stalled; the best attempt stays."""
     best, attempt_path = None, slot.work / "attempt.ndjson.gz"
     for attempt in range(1, options.tries + 1):
+        if slot.ended:
+            break
         try:
             meta = record(slot, dict(condition), attempt_path)
         except Failed as error:
@@ -150,6 +152,7 @@ def work(options, todo, say):
         say("stopping; what was recorded stays, the rest can be recorded by the same command")
         ending.set()
         for slot in slots:
+            slot.ended = True
             slot.stop(*slot.processes)
         for thread in threads:
             thread.join(timeout=90)

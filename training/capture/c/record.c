@@ -4,7 +4,7 @@
 //
 // Lines "KIND,code,down,server_ms,arrival_us,x,y": XInput2 raw events of all master devices with the X server's own
 // time and this machine's monotonic clock. Servers without XInput2 (nxagent) are read through the RECORD extension
-// instead; the first line names the way. Ends on SIGTERM.
+// instead; the first line names the way and the process. Ends on SIGTERM.
 #define _GNU_SOURCE
 #include "common.h"
 #include <X11/Xlib.h>
@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static volatile sig_atomic_t stopped;
 static void stop(int signal_number) {
@@ -60,7 +61,7 @@ static void by_xinput(Display *display, int opcode) {
     XIEventMask events = {XIAllMasterDevices, sizeof mask, mask};
     XISelectEvents(display, DefaultRootWindow(display), &events, 1);
     XSync(display, False);
-    fprintf(output, "# xinput2\n");
+    fprintf(output, "# xinput2 %d\n", (int)getpid());
     while (!stopped) {
         while (XPending(display)) {
             XEvent event;
@@ -107,7 +108,7 @@ static int by_record(Display *display) {
     XRecordContext context = XRecordCreateContext(display, 0, &clients, 1, &range, 1);
     XSync(display, False);
     if (!data || !XRecordEnableContextAsync(data, context, intercepted, NULL)) return 1;
-    fprintf(output, "# record\n");
+    fprintf(output, "# record %d\n", (int)getpid());
     while (!stopped) {
         XRecordProcessReplies(data);
         wait_for(data);

@@ -28,6 +28,7 @@ class Slot:
         self.operator_ns, self.laptop_ns = f"capture{number}a", f"capture{number}b"
         self.operator_ip, self.laptop_ip = f"10.{120 + number}.0.1", f"10.{120 + number}.0.2"
         self.networked = False
+        self.ended = False
         self.nice = -10
         self.processes = []
         self.work.mkdir(parents=True, exist_ok=True)
@@ -37,6 +38,8 @@ class Slot:
 
     def start(self, command, side=None, display=None, name="process", environment=None, nice=None, output=None):
         """Starts a program: on the network of `side` ("operator", "laptop"), on a display, its output in NAME.log."""
+        if self.ended:
+            raise Failed("stopped")
         full = dict(os.environ, HOME=str(self.home), XDG_RUNTIME_DIR=str(self.home / "run"))
         full.pop("WAYLAND_DISPLAY", None)
         full.pop("DISPLAY", None)

@@ -9,6 +9,7 @@ import gzip
 import json
 import math
 import os
+import signal
 import statistics
 import subprocess
 import time
@@ -74,8 +75,13 @@ class Recorder:
             time.sleep(0.1)
 
     def stop(self):
-        # Over ssh the signal must reach the far end: its process knows its own log.
-        subprocess.run(["pkill", "-TERM", "-f", f"^{BUILD / 'record'} {self.log}"], check=False)
+        # Over ssh the process here is ssh's: the recorder itself told its number.
+        head = self.log.read_text().split("\n", 1)[0].split()
+        if len(head) == 3:
+            try:
+                os.kill(int(head[2]), signal.SIGTERM)
+            except ProcessLookupError:
+                pass
         try:
             self.process.wait(3)
         except subprocess.TimeoutExpired:
@@ -188,7 +194,7 @@ def read_recorded(slot):
     events, way = [], "xinput2"
     for line in (slot.work / "record.csv").read_text().splitlines():
         if line.startswith("#"):
-            way = line[2:]
+            way = line.split()[1]
             continue
         fields = line.split(",")
         if len(fields) == 7:

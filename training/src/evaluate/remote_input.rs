@@ -18,9 +18,9 @@ use crate::request::{Figure, Scored, Update};
 use challenge::challenge_figures;
 use keys::key_figures;
 use pointer::{pointer_figures, three_windows};
-use rig::rig_figures;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus as Random;
+use rig::rig_figures;
 use std::collections::BTreeMap;
 use std::path::Path;
 
