@@ -10,6 +10,7 @@
 pub mod background;
 pub mod compare;
 pub mod gate;
+pub mod hand;
 pub mod lineup;
 pub mod observe;
 pub mod phrase;
@@ -22,6 +23,7 @@ pub mod table;
 pub use background::PhraseBackground;
 pub use compare::{compare, lesson};
 pub use gate::Lesson;
+pub use hand::Hand;
 pub use observe::{Observation, observe};
 pub use profile::Profile;
 

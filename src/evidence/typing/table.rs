@@ -345,8 +345,14 @@ fn own_variance(presses: f64) -> f64 {
 }
 
 impl TableProfile {
-    fn weight(&self) -> f64 {
+    /// Nominal tables' worth of evidence.
+    pub fn weight(&self) -> f64 {
         f64::from(self.weight_hundredths) / 100.0
+    }
+
+    /// Mean coordinates, in a person's own variation.
+    pub(super) fn means(&self) -> impl Iterator<Item = f64> {
+        self.means.iter().map(|mean| f64::from(*mean) / 100.0)
     }
 
     /// Whether there is something to compare with, in the basis of `parameters`.
@@ -440,6 +446,25 @@ impl TableProfile {
         }
         let (distance, slot_count) = self.distance(observation, parameters);
         Some(TableScore { log_ratio, distance, slot_count, row_count, weight })
+    }
+
+    /// Weighted mean deviation of the slots of two profiles, and how many met; see [`TableProfile::distance`].
+    pub(super) fn distance_to(&self, other: &Self, parameters: &TableParameters) -> (f64, u32) {
+        let (mut sum, mut weights, mut met) = (0.0, 0.0, 0);
+        for (slot, index) in parameters.slots.iter().enumerate() {
+            let (mine, theirs) = (count_of(self.counts[slot]), count_of(other.counts[slot]));
+            let cell = &parameters.cells[usize::from(*index)];
+            if mine < 1.0 || theirs < 1.0 {
+                continue;
+            }
+            let variance = cell.press_variance * (1.0 / mine + 1.0 / theirs) + cell.specific_variance;
+            let deviation = (f64::from(self.deviations[slot]) - f64::from(other.deviations[slot])) * SLOT_STEP;
+            let weight = mine.min(theirs).sqrt().min(SLOT_WEIGHT_MAX);
+            sum += weight * (deviation.abs() / variance.sqrt()).min(SLOT_CLIP);
+            weights += weight;
+            met += 1;
+        }
+        if weights > 0.0 { (sum / weights, met) } else { (1.0, 0) }
     }
 
     /// Weighted mean deviation of the slots, and how many met.
