@@ -1,25 +1,26 @@
 //! One hand behind two workers: the profiles of two workers compared with each other.
 //!
-//! [`TableParameters::same_typist`] is the calibrated ratio, for an analyst's list and for linkage. [`Hand`] is the same
-//! ratio cut down to one dot product, so that an exact scan over a whole tenant can say who is worth the full ratio.
+//! [`TableParameters::same_typist`] is the calibrated ratio, for an analyst's list and for linkage: the comparison of a
+//! table with a profile, a profile in the table's place. [`Hand`] is the same cut down to one dot product, so that an
+//! exact scan over a whole tenant can say who is worth the full ratio.
 //!
-//! Worked example. In one coordinate people vary by 6 about a person's own 1. Two profiles of one nominal table each
-//! stand at 2.0 and 2.2: one typist would put them .2 apart with variance 2, two typists with variance 14, and both lie
-//! on the same side of everybody. The ratio is ln(7) / 2 - ln(13 / 7) / 2 + u^2 / 4 (1/7 - 1/13) - d^2 / 4 (1 - 1/7),
-//! u = 4.2 and d = .2: .973 - .310 + .291 - .009 = .95 nats for one typist.
+//! Worked example. In one coordinate people vary by 6 about a person's own 1. Of two means a and b the ratio of normal
+//! distributions is, but for a constant, u^2 / 4 (1/7 - 1/13) - d^2 / 4 (1 - 1/7), u = a + b and d = a - b: 2.0 and 2.2
+//! have .291 - .009 = .28 nats, 2.0 and -2.2 have .001 - 3.78. Multiplied out it is .462 ab - .198 (a^2 + b^2): a hand
+//! holds a times the root of .462, and -.198 a^2 as its bias.
 
-use super::table::{TableParameters, TableProfile, TableScore};
+use super::table::{CellKind, TableParameters, TableProfile, cell_kind};
 
-/// Numbers of a [`Hand`]: coordinates, padded with zeros, and the share of the ratio that does not need the other.
-pub const HAND_LENGTH: usize = 33;
+/// Numbers of a [`Hand`]: coordinates, then remainders of the cells that tell most, then what does not need the other.
+pub const HAND_LENGTH: usize = 64;
 
-/// A worker's hand as one point: [`Hand::likeness`] of two puts pairs in nearly the order of
-/// [`TableParameters::same_typist`], and exactly in that of its factor part where both profiles are equally old.
+/// A worker's hand as one point: [`Hand::likeness`] of two puts pairs nearly in the order of
+/// [`TableParameters::same_typist`].
 ///
 /// It holds what the profile holds, so it is erased with the profile. Hands of different parameters do not compare.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hand {
-    /// Coordinates scaled by the root of what they tell, then the bias.
+    /// Means scaled by the root of what they tell, then the bias.
     numbers: [f32; HAND_LENGTH],
 }
 
@@ -37,14 +38,19 @@ impl Hand {
     }
 }
 
-/// The ratio of one coordinate, nats, positive = one typist, for means with own variances `mine` and `theirs`.
-fn coordinate_ratio(a: f64, b: f64, mine: f64, theirs: f64, between: f64) -> f64 {
-    let (first, second) = (between + mine, between + theirs);
-    let determinant = first * second - between * between;
-    let together = (a * a * second - 2.0 * a * b * between + b * b * first) / determinant;
-    let apart = a * a / first + b * b / second;
-    0.5 * ((first * second / determinant).ln() - together + apart)
+/// A mean as it enters a dot product, and what it adds to the bias, both sides having own variance `own`.
+fn laid(mean: f64, own: f64, between: f64) -> (f64, f64) {
+    // The ratio is away u^2 - apart d^2 of the sum u and the difference d.
+    let anybody = between + own;
+    let apart = between / (4.0 * own * anybody);
+    let away = between / (4.0 * anybody * (anybody + between));
+    (mean * (2.0 * (apart + away)).sqrt(), (away - apart) * mean * mean)
 }
+
+/// Own variance of the mean coordinates of the profiles that hands are laid for: a few tables each.
+const HAND_VARIANCE: f64 = 0.65;
+/// Presses behind a key and behind a digraph in the profiles that hands are laid for.
+const HAND_PRESSES: (f64, f64) = (16.0, 4.0);
 
 impl TableParameters {
     /// Log-likelihood ratio, nats, that two stored profiles are of one typist: positive = one. Symmetric.
@@ -52,45 +58,54 @@ impl TableParameters {
     /// Absent when either has learned no table or holds the coordinates of other parameters. The ratio says nothing of
     /// how common it is that one typist stands behind two workers: that prior is the caller's.
     pub fn same_typist(&self, a: &TableProfile, b: &TableProfile) -> Option<f64> {
-        if !a.speaks(self) || !b.speaks(self) {
-            return None;
-        }
-        let log_ratio = a
-            .means()
-            .zip(b.means())
-            .zip(&self.between_variance)
-            .map(|((mine, theirs), between)| {
-                coordinate_ratio(mine, theirs, 1.0 / a.weight(), 1.0 / b.weight(), *between)
-            })
-            .sum();
-        let (distance, slot_count) = a.distance_to(b, self);
-        let weight = a.weight().max(b.weight());
-        Some(-self.calibrated(&TableScore { log_ratio, distance, slot_count, row_count: slot_count, weight }))
+        Some(-self.calibrated(&a.score_profile(b, self)?))
     }
 
-    /// The profile as one point; absent when it has learned no table in these coordinates.
-    pub fn hand(&self, profile: &TableProfile) -> Option<Hand> {
+    /// The slots whose remainders hands hold, most telling first, each with its own variance in a typical profile.
+    /// The same for all hands of these parameters: work it out once for many.
+    pub fn hand_slots(&self) -> Vec<(usize, f64)> {
+        let telling = |slot: usize| {
+            let cell = self.slot_cell(slot);
+            let dwell = cell_kind(cell.cell) != CellKind::PressInterval;
+            let presses = if dwell { HAND_PRESSES.0 } else { HAND_PRESSES.1 };
+            (slot, cell.table_variance + cell.press_variance / presses)
+        };
+        let mut slots: Vec<(usize, f64)> = (0..self.slots.len()).map(telling).collect();
+        let share = |entry: &(usize, f64)| self.slot_cell(entry.0).person_variance / entry.1;
+        slots.sort_by(|a, b| share(b).total_cmp(&share(a)).then(a.0.cmp(&b.0)));
+        slots.truncate((HAND_LENGTH - 1).saturating_sub(self.between_variance.len()));
+        slots
+    }
+
+    /// The profile as one point; absent when it has learned no table in these coordinates. `slots` are those of
+    /// [`Self::hand_slots`].
+    pub fn hand_with(&self, profile: &TableProfile, slots: &[(usize, f64)]) -> Option<Hand> {
         if !profile.speaks(self) {
             return None;
         }
         let mut hand = Hand { numbers: [0.0; HAND_LENGTH] };
+        let coordinates = profile.means().zip(&self.between_variance).map(|(mean, between)| {
+            // Absent remainders are 0 and take no part; a coordinate is never absent.
+            laid(mean, HAND_VARIANCE, *between)
+        });
+        let remainders = slots.iter().map(|(slot, own)| {
+            let between = self.slot_cell(*slot).person_variance;
+            profile.slot(*slot).map_or((0.0, 0.0), |(mean, _)| laid(mean, *own, between))
+        });
         let mut bias = 0.0;
-        let own = 1.0 / HAND_WEIGHT;
-        for (index, (mean, between)) in profile.means().zip(&self.between_variance).enumerate().take(HAND_LENGTH - 1) {
-            // With equal own variances the ratio is near d^2 + far u^2 of the difference d and the sum u.
-            let anybody = between + own;
-            let apart = between / (4.0 * own * anybody);
-            let away = between / (4.0 * anybody * (anybody + between));
-            hand.numbers[index] = (mean * (2.0 * (apart + away)).sqrt()) as f32;
-            bias -= (apart - away) * mean * mean;
+        for (number, (scaled, alone)) in hand.numbers[..HAND_LENGTH - 1].iter_mut().zip(coordinates.chain(remainders)) {
+            *number = scaled as f32;
+            bias += alone;
         }
         hand.numbers[HAND_LENGTH - 1] = bias as f32;
         Some(hand)
     }
-}
 
-/// Tables behind each profile of a pair for which [`Hand`] keeps the order exactly: a worker's first days.
-const HAND_WEIGHT: f64 = 2.0;
+    /// [`Self::hand_with`] for one profile alone.
+    pub fn hand(&self, profile: &TableProfile) -> Option<Hand> {
+        self.hand_with(profile, &self.hand_slots())
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -108,10 +123,10 @@ mod tests {
 
     #[test]
     fn the_worked_example_holds() {
-        let ratio = coordinate_ratio(2.0, 2.2, 1.0, 1.0, 6.0);
-        let by_hand = 0.5 * 7f64.ln() - 0.5 * (13.0 / 7.0f64).ln() + 4.2f64.powi(2) / 4.0 * (1.0 / 7.0 - 1.0 / 13.0)
-            - 0.04 / 4.0 * (1.0 - 1.0 / 7.0);
-        assert!((ratio - by_hand).abs() < 1e-12 && (ratio - 0.95).abs() < 0.01, "{ratio}");
+        let ((a, alone_a), (b, alone_b)) = (laid(2.0, 1.0, 6.0), laid(2.2, 1.0, 6.0));
+        let likeness = a * b + alone_a + alone_b;
+        let by_hand = 4.2f64.powi(2) / 4.0 * (1.0 / 7.0 - 1.0 / 13.0) - 0.04 / 4.0 * (1.0 - 1.0 / 7.0);
+        assert!((likeness - by_hand).abs() < 1e-12 && (by_hand - 0.28).abs() < 0.005, "{likeness} {by_hand}");
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub mod profile;
 mod sample;
 pub mod synthetic;
 pub mod table;
+mod table_profile;
+mod table_sample;
 
 pub use background::PhraseBackground;
 pub use compare::{compare, lesson};

@@ -1,5 +1,8 @@
 //! Fits the typing family on train-licensed sets.
 
+mod calibrate;
+mod covariance;
+mod factor;
 mod gate;
 pub mod phrase;
 mod synthetic;
@@ -12,7 +15,7 @@ use linfa_logistic::LogisticRegression;
 use ndarray::{Array1, Array2};
 use std::path::Path;
 
-pub(crate) use table::fit_table;
+pub(crate) use table::{fit_table, fit_table_on};
 
 /// The samples of an event that the check accepts.
 pub(crate) fn samples(event: EventUnchecked) -> Result<Samples, String> {
