@@ -84,13 +84,15 @@ impl TableParameters {
             return None;
         }
         let mut hand = Hand { numbers: [0.0; HAND_LENGTH] };
-        let coordinates = profile.means().zip(&self.between_variance).map(|(mean, between)| {
+        let coordinates = profile.means().zip(&self.between_variance).enumerate().map(|(index, (mean, between))| {
             // Absent remainders are 0 and take no part; a coordinate is never absent.
-            laid(mean, HAND_VARIANCE, *between)
+            laid(mean - self.population.coordinate(index), HAND_VARIANCE, *between)
         });
         let remainders = slots.iter().map(|(slot, own)| {
             let between = self.slot_cell(*slot).person_variance;
-            profile.slot(*slot).map_or((0.0, 0.0), |(mean, _)| laid(mean, *own, between))
+            profile
+                .slot(*slot)
+                .map_or((0.0, 0.0), |(mean, _)| laid(mean - self.population.remainder(*slot), *own, between))
         });
         let mut bias = 0.0;
         for (number, (scaled, alone)) in hand.numbers[..HAND_LENGTH - 1].iter_mut().zip(coordinates.chain(remainders)) {

@@ -4,7 +4,7 @@
 use super::gate::{ClockGates, Gate, Lesson};
 use super::phrase::{PRIOR_COUNT, PhraseParameters, Prior};
 use super::synthetic::SyntheticParameters;
-use super::table::{TableCalibration, TableCell, TableParameters};
+use super::table::{TableCalibration, TableCell, TableParameters, TablePopulation};
 use super::{Observation, Parameters, Profile, observe};
 use crate::event::{
     CadenceTableUnchecked, EventTime, EventUnchecked, KeyClass, KeyTime, Rules, TablePolicy, TimestampUnchecked,
@@ -47,6 +47,7 @@ pub fn parameters() -> Parameters {
             centre: vec![0.0],
             projection: vec![vec![4.0]],
             between_variance: vec![6.0],
+            population: TablePopulation::default(),
             ratio_calibration: TableCalibration { slope: 0.5, intercept: 0.0, unlike_rate: 0.02, alike_rate: 0.005 },
             gate: 0.0,
         },

@@ -96,6 +96,28 @@ impl TableCalibration {
     }
 }
 
+/// Mean of the people a tenant has, in the coordinates of profiles: a refit moves it without touching a profile.
+/// Whatever is missing is 0, everybody's mean.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct TablePopulation {
+    /// Mean of the coordinates, in a person's own variation.
+    pub coordinates: Vec<f64>,
+    /// Mean of the remainders per slot, ln.
+    pub remainders: Vec<f64>,
+}
+
+impl TablePopulation {
+    /// Mean of one coordinate.
+    pub fn coordinate(&self, index: usize) -> f64 {
+        self.coordinates.get(index).copied().unwrap_or(0.0)
+    }
+
+    /// Mean of one slot's remainder.
+    pub fn remainder(&self, slot: usize) -> f64 {
+        self.remainders.get(slot).copied().unwrap_or(0.0)
+    }
+}
+
 /// Fitted numbers of tables.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TableParameters {
@@ -111,6 +133,9 @@ pub struct TableParameters {
     pub projection: Vec<Vec<f64>>,
     /// Variance between people per coordinate, falling.
     pub between_variance: Vec<f64>,
+    /// Where the people of a tenant stand among everybody; nobody in particular by default.
+    #[serde(default)]
+    pub population: TablePopulation,
     /// Calibration of [`TableScore::ratio`].
     #[serde(default)]
     pub ratio_calibration: TableCalibration,
@@ -246,7 +271,8 @@ impl TableParameters {
                 return Err(format!("typing.table.cells: cell {} is out of range", cell.cell));
             }
         }
-        let numbers = self.centre.iter().chain(self.projection.iter().flatten()).chain([&self.gate]);
+        let population = self.population.coordinates.iter().chain(&self.population.remainders);
+        let numbers = self.centre.iter().chain(self.projection.iter().flatten()).chain(population).chain([&self.gate]);
         if !numbers.into_iter().all(|number| number.is_finite())
             || !self.between_variance.iter().all(|value| *value > 0.0)
         {
@@ -351,7 +377,7 @@ impl TableParameters {
     }
 
     /// The cell that a slot keeps; `slot` must be below the number of slots.
-    pub(super) fn slot_cell(&self, slot: usize) -> &TableCell {
+    pub fn slot_cell(&self, slot: usize) -> &TableCell {
         &self.cells[usize::from(self.slots[slot])]
     }
 

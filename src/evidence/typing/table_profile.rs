@@ -76,7 +76,7 @@ impl TableProfile {
     }
 
     /// Own variance of the mean coordinates.
-    pub(super) fn mean_variance(&self) -> f64 {
+    pub fn mean_variance(&self) -> f64 {
         COMMON_SHARE + (1.0 - COMMON_SHARE) / self.weight()
     }
 
@@ -155,7 +155,7 @@ impl TableProfile {
     }
 
     /// A slot's mean and the variance of that mean; absent when nothing was heard.
-    pub(super) fn slot(&self, slot: usize) -> Option<(f64, f64)> {
+    pub fn slot(&self, slot: usize) -> Option<(f64, f64)> {
         let precision = precision_of(*self.counts.get(slot)?);
         let deviation = f64::from(*self.deviations.get(slot)?) * SLOT_STEP;
         (precision > 0.0).then(|| (deviation, 1.0 / precision))
@@ -175,16 +175,17 @@ impl TableProfile {
         let own = own_variance(f64::from(press_count));
         let (mut factors, mut remainders) = (PairSum::new(), PairSum::new());
         let known = self.mean_variance();
-        for ((coordinate, mean), between) in
-            placed.coordinates.iter().zip(self.means()).zip(&parameters.between_variance)
-        {
-            factors.add(mean, *coordinate, known, own, *between);
+        let population = &parameters.population;
+        for (index, (coordinate, mean)) in placed.coordinates.iter().zip(self.means()).enumerate() {
+            let centre = population.coordinate(index);
+            factors.add(mean - centre, coordinate - centre, known, own, parameters.between_variance[index]);
         }
         for (slot, remainder, variance) in &placed.remainders {
             if let Some((mean, doubt)) = self.slot(*slot) {
                 let cell = parameters.slot_cell(*slot);
                 let known = doubt + COMMON_SHARE * cell.table_variance;
-                remainders.add(mean, *remainder, known, *variance, cell.person_variance);
+                let centre = population.remainder(*slot);
+                remainders.add(mean - centre, remainder - centre, known, *variance, cell.person_variance);
             }
         }
         TableScore {
@@ -202,15 +203,19 @@ impl TableProfile {
         }
         let (mut factors, mut remainders) = (PairSum::new(), PairSum::new());
         let (mine, theirs) = (self.mean_variance(), other.mean_variance());
-        for ((a, b), between) in self.means().zip(other.means()).zip(&parameters.between_variance) {
-            factors.add(a, b, mine, theirs, *between);
+        let population = &parameters.population;
+        for (index, (a, b)) in self.means().zip(other.means()).enumerate() {
+            let centre = population.coordinate(index);
+            factors.add(a - centre, b - centre, mine, theirs, parameters.between_variance[index]);
         }
         let mut row_count = 0;
         for slot in 0..parameters.slots.len() {
             if let (Some((a, mine)), Some((b, theirs))) = (self.slot(slot), other.slot(slot)) {
                 let cell = parameters.slot_cell(slot);
                 let common = COMMON_SHARE * cell.table_variance;
-                remainders.add(a, b, mine + common, theirs + common, cell.person_variance);
+                let centre = population.remainder(slot);
+                let (mine, theirs) = (mine + common, theirs + common);
+                remainders.add(a - centre, b - centre, mine, theirs, cell.person_variance);
                 row_count += 1;
             }
         }

@@ -8,6 +8,7 @@ mod gate;
 mod phrase;
 mod synthetic;
 mod table;
+mod table_slices;
 
 use crate::metrics;
 use crate::request::{Figure, Request, Scorer};

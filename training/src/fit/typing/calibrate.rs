@@ -73,8 +73,8 @@ mod tests {
             // Quantiles of the logistic distribution stand in for chance.
             let share = f64::from(index) / 400.0;
             let noise = (share / (1.0 - share)).ln();
-            trials.push(TableTrial { ratio: (2.0 + noise) / truth, non_mated: false });
-            trials.push(TableTrial { ratio: (-2.0 + noise) / truth, non_mated: true });
+            trials.push(TableTrial { person: 0, ratio: (2.0 + noise) / truth, non_mated: false });
+            trials.push(TableTrial { person: 0, ratio: (-2.0 + noise) / truth, non_mated: true });
         }
         trials
     }
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn a_workers_wild_tables_bound_what_any_table_says() {
         let mut wild = trials(1.0);
-        wild.extend((0..20).map(|_| TableTrial { ratio: -60.0, non_mated: false }));
+        wild.extend((0..20).map(|_| TableTrial { person: 0, ratio: -60.0, non_mated: false }));
         assert!(fit_calibration(&[wild]).of(-60.0) < fit_calibration(&[trials(1.0)]).of(-60.0) - 1.0);
     }
 }

@@ -1,7 +1,8 @@
 //! The factor model of tables: means, loadings and variances of cells by EM, rows missing as they may.
 
 use elsewhere::evidence::typing::table::{
-    CellKind, Heard, SLOTS_MAX, TableCell, TableObservation, TableParameters, cell_kind, solve_positive,
+    CellKind, Heard, SLOTS_MAX, TableCalibration, TableCell, TableObservation, TableParameters, TablePopulation,
+    cell_kind, solve_positive,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -76,7 +77,8 @@ fn start(tables: &[&TableObservation], rank: usize) -> TableParameters {
         centre: vec![0.0; rank],
         projection: Vec::new(),
         between_variance: Vec::new(),
-        ratio_weights: Vec::new(),
+        population: TablePopulation::default(),
+        ratio_calibration: TableCalibration::default(),
         gate: 0.0,
     }
 }
@@ -296,4 +298,3 @@ pub(super) fn eigen(matrix: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
     }
     ((0..n).map(|i| a[i * n + i]).collect(), v)
 }
-

@@ -5,6 +5,7 @@ mod covariance;
 mod factor;
 mod gate;
 pub mod phrase;
+pub mod refit;
 mod synthetic;
 pub mod table;
 

@@ -26,22 +26,50 @@ pub(crate) struct TablePerson {
 const BLOCKS_MAX: usize = 14;
 
 /// Observes the table of a block through the road that serves.
-pub(crate) fn table_observation(
+fn table_observation(
     block: &[corpus::Stretch],
     set: KeystrokeSet,
+    clock_micros: Option<u32>,
 ) -> Result<Option<TableObservation>, String> {
     let mut event = convert::bare_event("w", "e".into(), 0);
-    event.cadence = Some(convert::table_of(block, set));
+    let mut table = convert::table_of(block, set);
+    table.timer_resolution_micros = clock_micros.unwrap_or(table.timer_resolution_micros);
+    event.cadence = Some(table);
     Ok(observe(&samples(event)?).table)
+}
+
+/// A stretch as a coarser clock would have stamped it.
+fn with_clock(stretch: corpus::Stretch, set: KeystrokeSet, clock_micros: u32) -> corpus::Stretch {
+    let coarse = convert::with_clock(&convert::typing_of(&stretch, set, ""), clock_micros);
+    corpus::Stretch {
+        press_interval_micros: coarse.press_interval_micros,
+        dwell_micros: coarse.dwell_micros,
+        ..stretch
+    }
 }
 
 /// People with tables of `presses` presses.
 pub(crate) fn table_people(data: &Path, set: KeystrokeSet, presses: usize) -> Result<Vec<TablePerson>, String> {
+    table_people_by_clock(data, set, presses, None)
+}
+
+/// People with tables of `presses` presses, stamped anew by another clock where one is given.
+pub(crate) fn table_people_by_clock(
+    data: &Path,
+    set: KeystrokeSet,
+    presses: usize,
+    clock_micros: Option<u32>,
+) -> Result<Vec<TablePerson>, String> {
     let mut people = Vec::new();
     for typist in corpus::read(data, set)? {
         let mut by_session: BTreeMap<u32, Vec<corpus::Stretch>> = BTreeMap::new();
         for stretch in typist.stretches {
-            by_session.entry(stretch.session).or_default().push(stretch);
+            let session = stretch.session;
+            let stretch = match clock_micros {
+                Some(clock) => with_clock(stretch, set, clock),
+                None => stretch,
+            };
+            by_session.entry(session).or_default().push(stretch);
         }
         let mut sessions = Vec::new();
         for stretches in by_session.values() {
@@ -49,7 +77,7 @@ pub(crate) fn table_people(data: &Path, set: KeystrokeSet, presses: usize) -> Re
             let step = blocks.len().div_ceil(BLOCKS_MAX).max(1);
             let mut tables = Vec::new();
             for block in blocks.iter().step_by(step) {
-                tables.extend(table_observation(block, set)?);
+                tables.extend(table_observation(block, set, clock_micros)?);
             }
             sessions.push(tables);
         }
@@ -94,51 +122,60 @@ pub(crate) fn fit_model(people: &[&TablePerson]) -> TableParameters {
 }
 
 /// A comparison of a table with a profile, and its truth.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct TableTrial {
+    /// Whose profile, as a position among the people.
+    pub person: usize,
     /// Uncalibrated ratio, nats: positive = one typist.
     pub ratio: f64,
     /// Whether the table is a stranger's.
     pub non_mated: bool,
 }
 
-/// Enrols the first tables of everybody and compares later ones: for several sessions, across them.
+/// A person's tables to enrol and to probe with: of several sessions the first half enrols, of one the first tables;
+/// `enrol` tables at most, oldest first.
+pub(crate) fn enrolled_and_probes(
+    person: &TablePerson,
+    enrol: usize,
+) -> (Vec<&TableObservation>, Vec<&TableObservation>) {
+    if person.sessions.len() > 1 {
+        let half = person.sessions.len() / 2;
+        let first = person.sessions[..half].iter().flatten().take(enrol).collect();
+        return (first, person.sessions[half..].iter().flatten().collect());
+    }
+    let tables: Vec<&TableObservation> = person.sessions.iter().flatten().collect();
+    let half = enrol.min(tables.len() / 2);
+    (tables[..half].to_vec(), tables[half..].to_vec())
+}
+
+/// Enrols the first tables of everybody and compares later ones: for several sessions, across them. `probes` are the
+/// same people, perhaps by another clock.
 pub(crate) fn table_trials(
     people: &[&TablePerson],
+    probes: &[&TablePerson],
     parameters: &TableParameters,
     enrol: usize,
     strangers: usize,
 ) -> Vec<TableTrial> {
-    let split: Vec<(Vec<&TableObservation>, Vec<&TableObservation>)> = people
-        .iter()
-        .map(|person| {
-            if person.sessions.len() > 1 {
-                // First sessions enrol, later sessions probe; `enrol` tables at most, oldest first.
-                let half = person.sessions.len() / 2;
-                let first = person.sessions[..half].iter().flatten().take(enrol).collect();
-                (first, person.sessions[half..].iter().flatten().collect())
-            } else {
-                let tables: Vec<&TableObservation> = person.sessions.iter().flatten().collect();
-                let half = enrol.min(tables.len() / 2);
-                (tables[..half].to_vec(), tables[half..].to_vec())
-            }
-        })
-        .collect();
+    let later: Vec<Vec<&TableObservation>> = probes.iter().map(|person| enrolled_and_probes(person, enrol).1).collect();
     let mut trials = Vec::new();
-    for (index, (enrolled, own)) in split.iter().enumerate() {
+    for (index, person) in people.iter().enumerate() {
+        let (enrolled, _) = enrolled_and_probes(person, enrol);
         if enrolled.is_empty() {
             continue;
         }
         let mut profile = TableProfile::default();
         enrolled.iter().for_each(|table| profile.learn(table, parameters));
         let mut push = |table: &TableObservation, non_mated: bool| {
-            trials.extend(profile.score(table, parameters).map(|score| TableTrial { ratio: score.ratio(), non_mated }));
+            let score = profile.score(table, parameters);
+            trials.extend(score.map(|score| TableTrial { person: index, ratio: score.ratio(), non_mated }));
         };
-        own.iter().for_each(|table| push(table, false));
+        later[index].iter().for_each(|table| push(table, false));
         for step in 1..=strangers.min(people.len() - 1) {
             // Strides spread the strangers over everybody.
             let other = (index + step * (1 + people.len() / (strangers + 1)).max(1)) % people.len();
             if other != index
-                && let Some(table) = split[other].1.get(step % split[other].1.len().max(1))
+                && let Some(table) = later[other].get(step % later[other].len().max(1))
             {
                 push(table, true);
             }
@@ -213,7 +250,7 @@ fn calibration(by_presses: &[Vec<TablePerson>], nominal: &[TablePerson], sets: &
                     continue;
                 }
                 for enrol in CALIBRATION_ENROLS {
-                    let trials = table_trials(&left, &model, enrol, CALIBRATION_STRANGERS);
+                    let trials = table_trials(&left, &left, &model, enrol, CALIBRATION_STRANGERS);
                     slices.entry((*set, length, enrol)).or_default().extend(trials);
                 }
             }
