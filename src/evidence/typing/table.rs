@@ -331,12 +331,13 @@ impl TableParameters {
             let explained: f64 = cell.loadings.iter().map(|loading| loading * loading).sum();
             let limit = ROW_CLIP * (variance + explained).sqrt();
             let deviation = (row.value - cell.mean).clamp(-limit, limit);
-            for (i, loading) in cell.loadings.iter().enumerate() {
-                let weighted = loading / variance;
-                right[i] += weighted * deviation;
-                for (j, other) in cell.loadings[..=i].iter().enumerate() {
-                    precision[i * rank + j] += weighted * other;
-                }
+            let weight = 1.0 / variance;
+            let rows = precision.chunks_exact_mut(rank).zip(right.iter_mut());
+            for ((sums, sum), loading) in rows.zip(&cell.loadings) {
+                let weighted = loading * weight;
+                *sum += weighted * deviation;
+                // The whole row: half of it would not be needed, but a fixed length runs in wide registers.
+                sums.iter_mut().zip(&cell.loadings).for_each(|(sum, other)| *sum += weighted * other);
             }
         }
         for i in 0..rank {

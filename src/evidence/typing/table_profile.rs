@@ -54,7 +54,7 @@ pub struct TableScore {
 
 /// Degrees of freedom of factors and of remainders: how far a person's bad days reach. On people left out, 3 to 20 do
 /// alike for factors, all better than the normal distribution; of remainders 100 is hardly different from it.
-const FACTOR_FREEDOM: f64 = 8.0;
+const FACTOR_FREEDOM: f64 = 20.0;
 const REMAINDER_FREEDOM: f64 = 100.0;
 
 impl TableScore {
