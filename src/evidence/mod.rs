@@ -145,6 +145,9 @@ impl Profiles {
         };
         let log_odds = features.get(feature::FeatureId::TypingPhraseLogOdds).unwrap_or(0.0);
         self.typing.learn(&seen.typing, &parameters.typing, seen.time, lesson, log_odds);
+        if always || typing::teaches_ordered(&seen.typing, features, &self.typing, &parameters.typing) {
+            self.typing.learn_ordered(&seen.typing, &parameters.typing, seen.time);
+        }
         learned |= lesson != typing::Lesson::Nothing;
         if always || remote_input::accepts(&seen.remote_input, features, &self.remote_input, &parameters.remote_input) {
             let pointer = features.get(FeatureId::RemoteInputPointerLogOdds);

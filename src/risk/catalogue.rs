@@ -47,7 +47,7 @@ pub struct Catalogue {
     pub catalogue_version: u32,
     /// Version of MITRE ATT&CK that the techniques belong to.
     pub attack_version: String,
-    /// The descriptions, one per code, in the order of [`ReasonCode::ALL`].
+    /// The descriptions, one per code, by rising number.
     pub reasons: Vec<Description>,
 }
 
@@ -72,7 +72,9 @@ impl Catalogue {
             return Err("the reason catalogue names no version".into());
         }
         let codes: Vec<u16> = catalogue.reasons.iter().map(|entry| entry.code).collect();
-        let expected: Vec<u16> = ReasonCode::ALL.iter().map(|code| *code as u16).collect();
+        let mut by_number = ReasonCode::ALL.to_vec();
+        by_number.sort_unstable_by_key(|code| *code as u16);
+        let expected: Vec<u16> = by_number.iter().map(|code| *code as u16).collect();
         if codes != expected {
             let odd = codes.iter().zip(&expected).position(|(own, wanted)| own != wanted);
             let at = odd.unwrap_or(codes.len().min(expected.len()));
@@ -81,8 +83,8 @@ impl Catalogue {
                 "the reason catalogue needs every code once and in order: entry {at} is {found:?}, not {wanted:?}"
             ));
         }
-        for (entry, code) in catalogue.reasons.iter().zip(ReasonCode::ALL) {
-            entry.check(*code).map_err(|cause| format!("the reason catalogue, {}: {cause}", entry.name))?;
+        for (entry, code) in catalogue.reasons.iter().zip(by_number) {
+            entry.check(code).map_err(|cause| format!("the reason catalogue, {}: {cause}", entry.name))?;
         }
         Ok(catalogue)
     }

@@ -1,6 +1,7 @@
 //! Fits the typing family on train-licensed sets.
 
 mod gate;
+pub mod ordered;
 pub mod phrase;
 mod synthetic;
 pub mod table;
@@ -54,6 +55,7 @@ pub fn fit(data: &Path, seed: u64) -> Result<Parameters, String> {
         phrase: phrase::fit_phrase(data, seed)?,
         table: fit_table(data, &|_, _| true)?,
         synthetic: synthetic::fit_synthetic(data)?,
+        ordered: ordered::fit_ordered(data, &|_, _| true)?,
     };
     parameters.check()?;
     Ok(parameters)
