@@ -66,9 +66,9 @@ pub(super) fn draw(
     let last = known.past.and_then(|past| past.sessions.last()).map_or(known.last_seen_seconds, |last| last.seconds);
     let own = zone.minutes(last);
     let total: f64 = cells.iter().flatten().sum();
-    let what = if counted { format!("{total:.0} sessions") } else { "session starts as the profile keeps them".into() };
+    let what = if counted { format!("{total:.0} sessions") } else { "Session starts as the profile keeps them".into() };
     let note = format!(
-        "Hours in {} ({} at the last session). Green frame: an ordinary working week there. {what}.",
+        "Hours in {} ({} at the last session). Frame: an ordinary working week there. {what}.",
         zone.name,
         measure::offset(own)
     );
