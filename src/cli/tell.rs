@@ -156,7 +156,9 @@ fn tell_reasons(reasons: &[wire::Reason], score: &str, told: &[i32], catalogue: 
             wrap(&format!("Innocent if: {}.", listed(&described.benign_explanations)), INDENT, out);
             wrap(&format!("Refuted by: {}.", listed(&described.refutations)), INDENT, out);
             if !described.attack_technique_ids.is_empty() {
-                let techniques = described.attack_technique_ids.join(", ");
+                let named =
+                    |id: &String| catalogue.attack_techniques.get(id).map_or(id.clone(), |name| format!("{id} {name}"));
+                let techniques = described.attack_technique_ids.iter().map(named).collect::<Vec<_>>().join(", ");
                 wrap(&format!("May be a trace of ATT&CK {techniques}."), INDENT, out);
             }
         }
