@@ -118,7 +118,7 @@ impl Client {
             Some(text.map_err(|_| bad("the token holds characters that no header may hold".into()))?)
         };
         let channel = endpoint.connect().await.map_err(|error| {
-            let other = if address.starts_with("https:") { ", with TLS" } else { "" };
+            let other = if address.starts_with("https:") { ", with TLS" } else { ", without TLS (or is it https)" };
             bad(format!("{}; is `elsewhere serve` running there{other}?", chain(&error)))
         })?;
         Ok(Self { wire: InterceptedService::new(channel, Credential(credential)) })
