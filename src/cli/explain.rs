@@ -1,8 +1,9 @@
 //! `elsewhere explain`: a verdict or a standing as a person would tell it, from files, a store or a running service.
 
 use super::input::Lines;
-use super::past::{self, Past, Pasts};
+use super::past::{self, Past, Pasts, Reading};
 use super::plot::{self, Drawn, Known};
+use super::say;
 use super::score::OUTPUT_CLOSED;
 use super::serve::load_models;
 use super::tell;
@@ -124,8 +125,8 @@ pub fn run(arguments: &ExplainArguments) -> Result<(), String> {
     };
     for drawn in plot::draw(&known, directory)? {
         match drawn {
-            Drawn::File(path) => eprintln!("drew {}", path.display()),
-            Drawn::Not(name, why) => eprintln!("did not draw {name}: {why}"),
+            Drawn::File(path) => say(format_args!("drew {}", path.display())),
+            Drawn::Not(name, why) => say(format_args!("did not draw {name}: {why}")),
         }
     }
     Ok(())
@@ -208,10 +209,13 @@ fn in_files(arguments: &ExplainArguments) -> Result<Found, String> {
     // Secrets were refused or taken when the files were first scored; explaining is no second gate.
     let rules = Rules { now: None, secret_typing_allowed: true, tables: TablePolicy::PerEvent };
     let pipeline = Pipeline::new(store, load_models(&arguments.models, None)?);
-    let mut pasts = Pasts::read(Lines::of(&arguments.files), &pipeline, tenant, &rules, name)?;
+    let mut pasts = Pasts::read(
+        Lines::of(&arguments.files),
+        &Reading { pipeline: &pipeline, tenant, rules: &rules, event_id: name },
+    )?;
     let (unread, first) = &pasts.unread;
     if *unread > 0 {
-        eprintln!("{unread} lines tell nothing; the first: {first}");
+        say(format_args!("{unread} lines tell nothing; the first: {first}"));
     }
     if let Some(message) = pasts.refusal.filter(|_| pasts.verdict.is_none()) {
         return Err(format!("event {name} has no verdict, it was refused: {message}"));

@@ -16,6 +16,7 @@
 //! the next.
 
 pub mod afterwards;
+mod backing;
 mod changes;
 pub mod durable;
 mod format;
@@ -28,6 +29,7 @@ mod pools;
 mod record;
 mod replies;
 pub mod store;
+mod tenant_room;
 pub mod ticket;
 mod tombstones;
 
@@ -70,6 +72,13 @@ pub trait Record: Kept + Clone + Default {
     /// What the worker gives to what is common to all who type the same phrase: its key and the worker's stored means.
     fn phrases(&self) -> impl Iterator<Item = (u64, &[i16])> {
         std::iter::empty()
+    }
+
+    /// Names what in it this program never writes: a number that is none, or one out of its range. `None` when sound.
+    ///
+    /// Asked of every record that is read back, so that whoever scores may rely on it.
+    fn unsound(&self) -> Option<&'static str> {
+        None
     }
 }
 
