@@ -111,6 +111,13 @@ pub struct Profiles {
 }
 
 impl Profiles {
+    /// Names what in profiles read back no session can have left there. `None` when sound. Typing keeps whole numbers
+    /// only, any of which it may have kept.
+    pub fn unsound(&self) -> Option<&'static str> {
+        let gated = self.remote_input.unsound().or_else(|| self.network.unsound());
+        gated.or_else(|| self.timezone.unsound()).or_else(|| self.crowd.unsound()).or_else(|| self.telemetry.unsound())
+    }
+
     /// Share of remembered session starts by hour of the week, Monday 00:00 UTC first; all 0 without any.
     pub fn activity_by_hour(&self) -> [f32; 168] {
         timezone::activity_by_hour(&self.timezone)
