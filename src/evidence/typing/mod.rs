@@ -1,4 +1,4 @@
-//! Typing: who is at the keyboard, by the rhythm of fixed phrases and of tables of free typing.
+//! Typing: who is at the keyboard, by the rhythm of fixed phrases and of free typing, in tables or in order.
 //!
 //! May import `event`, `feature` and `quantile`. It never sees a text, a key (beyond the table's opted-in letters) or
 //! a worker id.
@@ -11,8 +11,10 @@ pub mod background;
 pub mod compare;
 pub mod gate;
 pub mod hand;
+pub mod handover;
 pub mod lineup;
 pub mod observe;
+pub mod ordered;
 pub mod phrase;
 pub mod profile;
 #[cfg(test)]
@@ -23,7 +25,7 @@ mod table_profile;
 mod table_sample;
 
 pub use background::PhraseBackground;
-pub use compare::{compare, lesson};
+pub use compare::{compare, lesson, teaches_ordered};
 pub use gate::Lesson;
 pub use hand::Hand;
 pub use observe::{Observation, observe};
@@ -40,6 +42,9 @@ pub struct Parameters {
     pub table: table::TableParameters,
     /// Machine-made typing.
     pub synthetic: synthetic::SyntheticParameters,
+    /// Ordered free typing; empty in models that were made before it, which makes it abstain.
+    #[serde(default)]
+    pub ordered: ordered::OrderedParameters,
 }
 
 impl Parameters {
@@ -50,6 +55,7 @@ impl Parameters {
     pub fn check(&self) -> Result<(), String> {
         self.phrase.check()?;
         self.table.check()?;
-        self.synthetic.check()
+        self.synthetic.check()?;
+        self.ordered.check()
     }
 }

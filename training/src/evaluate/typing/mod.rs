@@ -5,6 +5,8 @@
 //! figures on the same people are reported apart as `_seen`, and have no floor.
 
 mod gate;
+mod handover;
+mod ordered;
 mod phrase;
 mod synthetic;
 mod table;
@@ -149,6 +151,8 @@ pub fn evaluate(data: &Path, new_scorer: &mut NewScorer<'_>, seed: u64) -> Resul
     let mut figures = Vec::new();
     phrase::evaluate(&mut figures, data, new_scorer, seed)?;
     table::evaluate(&mut figures, data, new_scorer, seed)?;
+    ordered::evaluate(&mut figures, data, new_scorer, seed)?;
+    handover::evaluate(&mut figures, data, new_scorer, seed)?;
     synthetic::evaluate(&mut figures, data, new_scorer, seed)?;
     Ok(figures)
 }

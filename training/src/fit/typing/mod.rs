@@ -4,6 +4,7 @@ mod calibrate;
 mod covariance;
 mod factor;
 mod gate;
+pub mod ordered;
 pub mod phrase;
 pub mod refit;
 mod synthetic;
@@ -58,6 +59,7 @@ pub fn fit(data: &Path, seed: u64) -> Result<Parameters, String> {
         phrase: phrase::fit_phrase(data, seed)?,
         table: fit_table(data, &|_, _| true)?,
         synthetic: synthetic::fit_synthetic(data)?,
+        ordered: ordered::fit_ordered(data, &|_, _| true)?,
     };
     parameters.check()?;
     Ok(parameters)
