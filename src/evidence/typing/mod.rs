@@ -10,6 +10,7 @@
 pub mod background;
 pub mod compare;
 pub mod gate;
+pub mod likeness;
 pub mod lineup;
 pub mod observe;
 pub mod phrase;

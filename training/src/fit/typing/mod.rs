@@ -1,8 +1,9 @@
 //! Fits the typing family on train-licensed sets.
 
 mod gate;
+pub(crate) mod likeness;
 pub mod phrase;
-mod synthetic;
+pub mod synthetic;
 pub mod table;
 
 use elsewhere::event::{EventUnchecked, Rules, Samples, TablePolicy, Violations};
@@ -53,7 +54,7 @@ pub fn fit(data: &Path, seed: u64) -> Result<Parameters, String> {
     let parameters = Parameters {
         phrase: phrase::fit_phrase(data, seed)?,
         table: fit_table(data, &|_, _| true)?,
-        synthetic: synthetic::fit_synthetic(data)?,
+        synthetic: synthetic::fit_synthetic(data, seed)?,
     };
     parameters.check()?;
     Ok(parameters)
