@@ -4,8 +4,11 @@
 //! each fold is scored with a model, and a calibration, of the others. The shipped model has seen everybody, so its
 //! figures on the same people are reported apart as `_seen`, and have no floor.
 
+mod fairness;
 mod gate;
+pub mod page;
 mod phrase;
+pub mod plots;
 mod synthetic;
 mod table;
 
@@ -149,5 +152,6 @@ pub fn evaluate(data: &Path, new_scorer: &mut NewScorer<'_>, seed: u64) -> Resul
     phrase::evaluate(&mut figures, data, new_scorer, seed)?;
     table::evaluate(&mut figures, data, new_scorer, seed)?;
     synthetic::evaluate(&mut figures, data, new_scorer, seed)?;
+    fairness::evaluate(&mut figures, data, new_scorer, seed)?;
     Ok(figures)
 }
