@@ -406,7 +406,8 @@ fn learn(
     if record.profiles.learn(seen, features, &model.file.evidence, teaching) {
         record.maturity = grown(record.maturity, samples);
     }
-    record.standing.add(features, &model.standing, samples.time.0);
+    let stood = record.standing.add(features, &model.standing, samples.time.0);
+    record.days.note(stood, features, samples.time.0);
     record.last_seen = record.last_seen.max(samples.time);
     let level = record.standing.level();
     if level != before {

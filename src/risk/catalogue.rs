@@ -10,6 +10,7 @@
 use super::reasons::ReasonCode;
 use crate::evidence::feature::{FeatureId, Finding};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// The catalogue as released with this program.
@@ -45,8 +46,10 @@ pub struct Description {
 pub struct Catalogue {
     /// Raised with every change of the words.
     pub catalogue_version: u32,
-    /// Version of MITRE ATT&CK that the techniques belong to.
+    /// Version of MITRE ATT&CK for enterprises that the techniques belong to.
     pub attack_version: String,
+    /// The name of every technique used, by its identifier, as that version gives it.
+    pub attack_techniques: BTreeMap<String, String>,
     /// The descriptions, one per code, in the order of [`ReasonCode::ALL`].
     pub reasons: Vec<Description>,
 }
@@ -83,8 +86,17 @@ impl Catalogue {
         }
         for (entry, code) in catalogue.reasons.iter().zip(ReasonCode::ALL) {
             entry.check(*code).map_err(|cause| format!("the reason catalogue, {}: {cause}", entry.name))?;
+            if let Some(id) =
+                entry.attack_technique_ids.iter().find(|id| !catalogue.attack_techniques.contains_key(*id))
+            {
+                return Err(format!("the reason catalogue, {}: {id} has no name in `attack_techniques`", entry.name));
+            }
         }
-        Ok(catalogue)
+        let used = |id: &String| catalogue.reasons.iter().any(|entry| entry.attack_technique_ids.contains(id));
+        match catalogue.attack_techniques.iter().find(|(id, name)| !used(id) || name.trim().is_empty()) {
+            Some((id, _)) => Err(format!("the reason catalogue: {id} is named for no reason, or has no name")),
+            None => Ok(catalogue),
+        }
     }
 
     /// The description of a code; `None` for a number this release does not know.
@@ -174,7 +186,10 @@ mod tests {
     fn what_is_missing_unknown_or_empty_is_named() {
         assert!(spoilt("\"code\": 101", "\"code\": 100").contains("entry 1"));
         assert!(spoilt("\"code\": 601", "\"code\": 602").contains("entry 26"));
-        assert!(spoilt("\"T1219.003\"", "\"T12190\"").contains("T12190"));
+        assert!(spoilt("        \"T1219.003\"", "        \"T12190\"").contains("T12190"));
+        assert!(spoilt("        \"T1219.003\"", "        \"T1219.001\"").contains("T1219.001 has no name"));
+        assert!(spoilt("\"T1674\": ", "\"T1675\": ").contains("T1674 has no name"));
+        assert!(spoilt("\"T1021.001\": ", "\"T1021.000\": \"X\", \"T1021.001\": ").contains("T1021.000"));
         assert!(spoilt("clock is not of the claimed place", " ").contains("TIMEZONE_CLAIM_MISMATCH"));
         assert!(spoilt("{network.rtt_gap_micros}", "{network.rtt_gap_millis}").contains("not measured"));
         assert!(spoilt("\"headline\"", "\"heading\"").contains("cannot be read"));
