@@ -332,7 +332,7 @@ mod tests {
             table_weights: vec![0.0; TABLE_TERMS + 1],
             table_limit: 1.0,
         });
-        assert_eq!(parameters.check(), Ok(()));
+        assert_eq!(parameters.synthetic.check(), Ok(()));
         let (observation, profile) = (observed(Some(phrase(11, 170, 200)), None), enrolled(11, 10));
         let mut features = Features::default();
         let coverage = compare(&observation, &profile, None, None, &parameters, &mut features);
