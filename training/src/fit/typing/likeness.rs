@@ -31,7 +31,10 @@ const DRAWN_QUANTILE: f64 = 0.9995;
 /// The same of delayed hands, who are only passed over: one honest stretch in two hundred may be, too.
 const DELAYED_QUANTILE: f64 = 0.995;
 /// Room above that share, nats: the fit's halves see each other's keyboards.
-const LIMIT_ROOM: f64 = 0.2;
+const LIMIT_ROOM: f64 = 0.4;
+/// Fewest stretches of a set whose own share can be told: one in a thousand of fewer is the most machine-like alone,
+/// and a key held down until it repeats is that.
+const SET_STRETCHES_MIN: usize = 1_500;
 /// Room above the most machine-like table of a hand, nats: the sets hold too few tables for a quantile.
 const TABLE_ROOM: f64 = 0.3;
 /// Penalty on weights: at 85 terms and ten thousands of rows it only steadies.
@@ -199,20 +202,24 @@ fn fit_side(
                     ratios.entry(person.set).or_default().push(ratio);
                 }
             }
-            // The set that needs most sets the limit; never below an even chance: a ratio under 0 says hand.
-            let limit = |ratios: &mut Vec<f64>| {
-                ratios.sort_unstable_by(f64::total_cmp);
-                quantile_of_sorted(ratios, quantile)
-            };
-            by_length.push(ratios.values_mut().map(limit).fold(0.0, f64::max) + LIMIT_ROOM);
-        }
-        // What longer stretches need, shorter ones need as well: a longer one says more of a machine.
-        for at in (1..by_length.len()).rev() {
-            by_length[at - 1] = f64::max(by_length[at - 1], by_length[at]);
+            by_length.push(limit(ratios.into_values().collect(), quantile) + LIMIT_ROOM);
         }
         limits.push(by_length);
     }
     Ok(Likeness { weights: of_halves(&[0, 1])?, limits })
+}
+
+/// The ratio that `quantile` of everybody's stretches stay under, and of each set large enough to tell at twice the
+/// share above it: one set's hands must not pay for another's. Never under 0, which says hand.
+fn limit(mut sets: Vec<Vec<f64>>, quantile: f64) -> f64 {
+    let at = |ratios: &mut Vec<f64>, quantile: f64| {
+        ratios.sort_unstable_by(f64::total_cmp);
+        quantile_of_sorted(ratios, quantile)
+    };
+    let mut all = sets.concat();
+    let large = sets.iter_mut().filter(|ratios| ratios.len() >= SET_STRETCHES_MIN);
+    let of_sets = large.map(|ratios| at(ratios, 1.0 - 2.0 * (1.0 - quantile))).fold(0.0, f64::max);
+    at(&mut all, quantile).max(of_sets)
 }
 
 /// Fits likeness on train-licensed sets. The same seed and data give the same numbers.
