@@ -11,6 +11,7 @@ pub mod background;
 pub mod compare;
 pub mod gate;
 pub mod handover;
+pub mod likeness;
 pub mod lineup;
 pub mod observe;
 pub mod ordered;

@@ -49,7 +49,7 @@ pub fn parameters() -> Parameters {
             calibration: vec![0.5, 0.0, 1.0, 1.0, -0.5],
             gate: 0.0,
         },
-        synthetic: SyntheticParameters { rate_limits: [0.45, 0.6, 0.85, 0.45], log_odds: 4.0 },
+        synthetic: SyntheticParameters { rate_limits: [0.45, 0.6, 0.85, 0.45], log_odds: 4.0, likeness: None },
         ordered: ordered_parameters(),
     }
 }
