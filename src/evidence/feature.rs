@@ -94,6 +94,8 @@ features! {
     TypingTableEnrolledPresses = "typing.table_enrolled_press_count",
     TypingTableFeatureCount = "typing.table_feature_count",
     TypingSyntheticLogOdds = "typing.synthetic_log_odds",
+    TypingMachineLikenessLogOdds = "typing.machine_likeness_log_odds",
+    TypingDelayLikenessLogOdds = "typing.delay_likeness_log_odds",
     TypingDwellMedianMicros = "typing.dwell_median_micros",
     TypingDwellSpreadMicros = "typing.dwell_spread_micros",
     TypingPressIntervalMedianMicros = "typing.press_interval_median_micros",
@@ -206,7 +208,7 @@ findings! {
     TimezoneNetwork = "timezone.network", Timezone, TimezoneNetworkLogOdds, [TimezoneOffsetNetworkDifferenceMinutes];
     TypingPhrase = "typing.phrase", Typing, TypingPhraseLogOdds, [TypingPhraseDistance, TypingPhraseEnrolledCount, TypingPhraseBackgroundCount, TypingPressIntervalMedianMicros, TypingDwellMedianMicros];
     TypingTable = "typing.table", Typing, TypingTableLogOdds, [TypingTableFeatureCount, TypingTableEnrolledPresses, TypingHandoverLogOdds, TypingAlternationCount];
-    TypingSynthetic = "typing.synthetic", Typing, TypingSyntheticLogOdds, [TypingPressIntervalSpreadMicros, TypingDwellSpreadMicros, TypingRolloverRate];
+    TypingSynthetic = "typing.synthetic", Typing, TypingSyntheticLogOdds, [TypingMachineLikenessLogOdds, TypingPressIntervalSpreadMicros, TypingDwellSpreadMicros, TypingRolloverRate];
     RemoteInputPointer = "remote_input.pointer", RemoteInput, RemoteInputPointerLogOdds, [RemoteInputPointerGapMedianMicros, RemoteInputPointerGapP05Micros, RemoteInputPointerGapP95Micros, RemoteInputPointerBurstRate, RemoteInputPointerStepP95, RemoteInputPointerMoveCount];
     RemoteInputKey = "remote_input.key", RemoteInput, RemoteInputKeyLogOdds, [RemoteInputCombStrength, RemoteInputDwellP10Micros, RemoteInputDwellP90Micros, RemoteInputDwellShortRate, RemoteInputPressBurstRate];
     RemoteInputLoop = "remote_input.loop", RemoteInput, RemoteInputLoopLogOdds, [RemoteInputReactionMedianMicros, RemoteInputReactionP10Micros, RemoteInputReactionCount];
@@ -388,6 +390,8 @@ pub enum CoverageStatus {
     Abstained = 6,
     /// The profile store did not answer in time.
     StoreUnavailable = 7,
+    /// A program made the sample, or a tool blurred it: whose hand it was cannot be told.
+    Obscured = 8,
 }
 
 /// How far a family was heard.

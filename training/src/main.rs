@@ -74,6 +74,9 @@ enum Command {
         /// Seed of splits, simulations and intervals.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Also write the drawings and tables of typing into this directory's `img/` and `typing.md`.
+        #[arg(long, value_name = "DIR")]
+        docs: Option<PathBuf>,
     },
     /// Write the requests behind a family's figures as NDJSON for `elsewhere score`.
     Convert {
@@ -180,7 +183,7 @@ fn run(command: Command) -> Result<(), String> {
             println!("wrote {}", out.display());
             Ok(())
         }
-        Command::Evaluate { family, data, model, seed } => {
+        Command::Evaluate { family, data, model, seed, docs } => {
             require_data(&data)?;
             let file = load(&model)?;
             let mut new_scorer = || scorer(&file);
@@ -194,7 +197,11 @@ fn run(command: Command) -> Result<(), String> {
             }
             bar.finish_and_clear();
             print_figures(&figures);
-            Ok(())
+            match docs {
+                Some(docs) if family.covers("typing") => document(&docs, &data, &mut new_scorer, &figures),
+                Some(_) => Err("--docs is for typing: no other family has a page yet".into()),
+                None => Ok(()),
+            }
         }
         Command::Convert { family, data, out, model, seed } => {
             require_data(&data)?;
@@ -202,6 +209,25 @@ fn run(command: Command) -> Result<(), String> {
         }
         Command::Example { out, seed } => write_example(&out, seed),
     }
+}
+
+/// Writes the drawings and the tables of typing's page.
+fn document(
+    docs: &Path,
+    data: &Path,
+    new_scorer: &mut evaluate::NewScorer<'_>,
+    figures: &[Figure],
+) -> Result<(), String> {
+    let path = docs.join("typing.md");
+    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+    let page = std::fs::read_to_string(&path).map_err(failed)?;
+    let page = evaluate::typing::page::rewritten(&page, figures)?;
+    for file in evaluate::typing::plots::draw(data, new_scorer, figures, &docs.join("img"))? {
+        println!("wrote {}", file.display());
+    }
+    std::fs::write(&path, page).map_err(failed)?;
+    println!("wrote {}", path.display());
+    Ok(())
 }
 
 /// Real data are not part of the project: say clearly what is missing and where it is described.

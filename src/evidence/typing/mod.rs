@@ -12,6 +12,7 @@ pub mod compare;
 pub mod gate;
 pub mod hand;
 pub mod handover;
+pub mod likeness;
 pub mod lineup;
 pub mod observe;
 pub mod ordered;

@@ -1,8 +1,9 @@
 //! One session's typing, measured by itself: phrase, table, and how much a machine it looks.
 
+use super::likeness;
 use super::ordered::OrderedObservation;
 use super::phrase::PhraseObservation;
-use super::synthetic::MachineObservation;
+use super::synthetic::{self, MachineObservation};
 use super::table::TableObservation;
 use crate::event::{Samples, TypingContext, TypingSample};
 use crate::evidence::quantile::quantile_of_sorted;
@@ -49,12 +50,17 @@ pub struct Observation {
     pub rollover_rate: Option<f64>,
     /// Marks of a machine; absent when there is too little typing.
     pub machine: Option<MachineObservation>,
+    /// The same of the table; absent when its rows are too few.
+    pub machine_table: Option<likeness::Table>,
 }
 
 /// Measures typing. Cheap when nothing was collected.
 pub fn observe(samples: &Samples) -> Observation {
-    let mut observation =
-        Observation { table: samples.cadence.as_ref().map(TableObservation::of), ..Observation::default() };
+    let mut observation = Observation {
+        table: samples.cadence.as_ref().map(TableObservation::of),
+        machine_table: samples.cadence.as_ref().and_then(synthetic::of_table),
+        ..Observation::default()
+    };
     let Some(typing) = &samples.typing else { return observation };
     observation.press_count = typing.press_interval_micros.len() as u32;
     observation.phrase = Some(phrase(typing));

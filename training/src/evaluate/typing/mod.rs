@@ -4,10 +4,13 @@
 //! each fold is scored with a model, and a calibration, of the others. The shipped model has seen everybody, so its
 //! figures on the same people are reported apart as `_seen`, and have no floor.
 
+mod fairness;
 mod gate;
 mod handover;
 mod ordered;
+pub mod page;
 mod phrase;
+pub mod plots;
 mod synthetic;
 mod table;
 mod table_slices;
@@ -154,5 +157,6 @@ pub fn evaluate(data: &Path, new_scorer: &mut NewScorer<'_>, seed: u64) -> Resul
     ordered::evaluate(&mut figures, data, new_scorer, seed)?;
     handover::evaluate(&mut figures, data, new_scorer, seed)?;
     synthetic::evaluate(&mut figures, data, new_scorer, seed)?;
+    fairness::evaluate(&mut figures, data, new_scorer, seed)?;
     Ok(figures)
 }

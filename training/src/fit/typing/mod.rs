@@ -4,10 +4,11 @@ mod calibrate;
 mod covariance;
 mod factor;
 mod gate;
+pub(crate) mod likeness;
 pub mod ordered;
 pub mod phrase;
 pub mod refit;
-mod synthetic;
+pub mod synthetic;
 pub mod table;
 
 use elsewhere::event::{EventUnchecked, Rules, Samples, TablePolicy, Violations};
@@ -58,7 +59,7 @@ pub fn fit(data: &Path, seed: u64) -> Result<Parameters, String> {
     let parameters = Parameters {
         phrase: phrase::fit_phrase(data, seed)?,
         table: fit_table(data, &|_, _| true)?,
-        synthetic: synthetic::fit_synthetic(data)?,
+        synthetic: synthetic::fit_synthetic(data, seed)?,
         ordered: ordered::fit_ordered(data, &|_, _| true)?,
     };
     parameters.check()?;
