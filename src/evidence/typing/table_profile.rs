@@ -242,7 +242,7 @@ mod tests {
     fn table(offset: f64, own: f64) -> TableObservation {
         let row = |cell: u16| TableRow {
             cell,
-            log_time: 110_000f64.ln() + offset + if cell % 2 == 0 { own } else { -own },
+            log_time: 110_000f64.ln() + offset + if cell.is_multiple_of(2) { own } else { -own },
             count: 16.0,
             clock_variance: 0.0,
             own_variance: None,
