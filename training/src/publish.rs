@@ -111,7 +111,8 @@ pub fn card(file: &ModelFile, evaluation: &Evaluation) -> String {
          No coefficient, gate or threshold was fitted on CMU, Aalto, or the replayed human behaviour of the captures. Choices were\n\
          nevertheless made after looking at them: the shape of typing's gate (full, partial and paired lessons; the shares are set by\n\
          the contract's 1 %, the nats are fitted on BB-MAS), its learning clip and rate, the centre of intervals and the limits of\n\
-         machine-made typing with CMU and Aalto in view; the pointer simulator's priors with the captures in view; some 40 settings\n\
+         machine-made typing with CMU and Aalto in view; the rank, clips, share across sessions and tails of the tables' model,\n\
+         chosen on people left out of the fitted sets, with Aalto in view; the pointer simulator's priors with the captures in view; some 40 settings\n\
          of the rhythm on the folds that measure it. These figures are optimistic by that choice, and their intervals do not say so.\n\
          The caps of a standing were chosen while an earlier test company was looked at: of loop, gap and round trip at 8 nats it\n\
          flagged 10 of 25 proxied operators and no honest worker, at 10 nats all 25 and one honest worker by its loop alone; so\n\

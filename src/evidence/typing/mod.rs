@@ -10,6 +10,7 @@
 pub mod background;
 pub mod compare;
 pub mod gate;
+pub mod hand;
 pub mod handover;
 pub mod likeness;
 pub mod lineup;
@@ -21,10 +22,13 @@ pub mod profile;
 mod sample;
 pub mod synthetic;
 pub mod table;
+mod table_profile;
+mod table_sample;
 
 pub use background::PhraseBackground;
 pub use compare::{compare, lesson, teaches_ordered};
 pub use gate::Lesson;
+pub use hand::Hand;
 pub use observe::{Observation, observe};
 pub use profile::Profile;
 

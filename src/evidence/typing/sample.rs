@@ -5,7 +5,7 @@ use super::gate::{ClockGates, Gate, Lesson};
 use super::ordered::{ClockModel, OrderedParameters, TRAIT_COUNT};
 use super::phrase::{PRIOR_COUNT, PhraseParameters, Prior};
 use super::synthetic::SyntheticParameters;
-use super::table::{TableCell, TableParameters};
+use super::table::{TableCalibration, TableCell, TableParameters, TablePopulation};
 use super::{Observation, Parameters, Profile, observe};
 use crate::event::{
     CadenceTableUnchecked, EventTime, EventUnchecked, KeyClass, KeyTime, Rules, TablePolicy, TimestampUnchecked,
@@ -25,6 +25,8 @@ pub fn parameters() -> Parameters {
         mean: 110_000f64.ln(),
         specific_variance: 0.01,
         press_variance: 0.04,
+        person_variance: 0.01,
+        table_variance: 0.005,
         loadings: vec![0.3],
     };
     Parameters {
@@ -46,7 +48,8 @@ pub fn parameters() -> Parameters {
             centre: vec![0.0],
             projection: vec![vec![4.0]],
             between_variance: vec![6.0],
-            calibration: vec![0.5, 0.0, 1.0, 1.0, -0.5],
+            population: TablePopulation::default(),
+            ratio_calibration: TableCalibration { slope: 0.5, intercept: 0.0, unlike_rate: 0.02, alike_rate: 0.005 },
             gate: 0.0,
         },
         synthetic: SyntheticParameters { rate_limits: [0.45, 0.6, 0.85, 0.45], log_odds: 4.0, likeness: None },

@@ -13,6 +13,7 @@ mod phrase;
 pub mod plots;
 mod synthetic;
 mod table;
+mod table_slices;
 
 use crate::metrics;
 use crate::request::{Figure, Request, Scorer};

@@ -1,9 +1,13 @@
 //! Fits the typing family on train-licensed sets.
 
+mod calibrate;
+mod covariance;
+mod factor;
 mod gate;
 pub(crate) mod likeness;
 pub mod ordered;
 pub mod phrase;
+pub mod refit;
 pub mod synthetic;
 pub mod table;
 
@@ -14,7 +18,7 @@ use linfa_logistic::LogisticRegression;
 use ndarray::{Array1, Array2};
 use std::path::Path;
 
-pub(crate) use table::fit_table;
+pub(crate) use table::{fit_table, fit_table_on};
 
 /// The samples of an event that the check accepts.
 pub(crate) fn samples(event: EventUnchecked) -> Result<Samples, String> {

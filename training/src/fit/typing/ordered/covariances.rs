@@ -1,6 +1,6 @@
 //! Covariances of people and of sessions, by EM over blocks with missing traits; then the few dimensions that matter.
 
-use super::super::table::eigen;
+use super::super::factor::eigen;
 use super::{Person, blocks};
 use elsewhere::evidence::typing::ordered::{ClockModel, OrderedObservation, OrderedScore, TRAIT_COUNT};
 
