@@ -4,8 +4,10 @@
 //! each fold is scored with a model, and a calibration, of the others. The shipped model has seen everybody, so its
 //! figures on the same people are reported apart as `_seen`, and have no floor.
 
+mod drift;
 mod gate;
 mod phrase;
+mod slices;
 mod synthetic;
 mod table;
 
@@ -147,6 +149,7 @@ fn three(figures: &mut Vec<Figure>, say: &Say, people: &[Sides], seed: u64, loss
 pub fn evaluate(data: &Path, new_scorer: &mut NewScorer<'_>, seed: u64) -> Result<Vec<Figure>, String> {
     let mut figures = Vec::new();
     phrase::evaluate(&mut figures, data, new_scorer, seed)?;
+    slices::evaluate(&mut figures, data, seed)?;
     table::evaluate(&mut figures, data, new_scorer, seed)?;
     synthetic::evaluate(&mut figures, data, new_scorer, seed)?;
     Ok(figures)

@@ -1,7 +1,9 @@
 //! Fits the typing family on train-licensed sets.
 
-mod gate;
+mod accord;
+pub(crate) mod gate;
 pub mod phrase;
+pub(crate) mod pseudo;
 mod synthetic;
 pub mod table;
 
@@ -51,7 +53,7 @@ pub(crate) fn logistic(rows: &[Vec<f64>], truths: &[bool], alpha: f64) -> Result
 /// A file that is missing or malformed, or a regression that does not converge.
 pub fn fit(data: &Path, seed: u64) -> Result<Parameters, String> {
     let parameters = Parameters {
-        phrase: phrase::fit_phrase(data, seed)?,
+        phrase: phrase::fit_phrase(data, seed, &|_, _| true)?,
         table: fit_table(data, &|_, _| true)?,
         synthetic: synthetic::fit_synthetic(data)?,
     };
