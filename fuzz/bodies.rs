@@ -8,7 +8,7 @@ use elsewhere::api::refusal::Refusal;
 use elsewhere::api::{convert, json_line, monitor, reply, wire};
 use elsewhere::event::chunk::{check_chunk_time, check_verdict_interval};
 use elsewhere::event::{DurationUnchecked, EventTime, Rules, TablePolicy, Violations};
-use elsewhere::history::{Config, DurableStore, KeptFeedback, MemoryStore, TenantId, WorkerRecord};
+use elsewhere::history::{Config, DurableStore, KeptFeedback, MemoryStore, Record as _, TenantId, WorkerRecord};
 use elsewhere::model::Model;
 use elsewhere::model::artefact::hex;
 use elsewhere::pipeline::live::Place;
@@ -92,6 +92,7 @@ fn described(pipeline: &Pipeline, tenant: TenantId, worker_id: &str, now: EventT
         serde_json::to_string(&reply::standing(standing, worker_id)).expect("canonical JSON");
     }
     if let Some(record) = pipeline.store().record(tenant, worker_id).expect("a record") {
+        assert_eq!(record.unsound(), None, "what was written could not be read back");
         let standing = standing.unwrap_or_default();
         let expire_micros = record.last_seen.0;
         let extras = reply::ProfileExtras { expire_micros, standing, tokens: Vec::new(), verdict_count: 1 };
@@ -181,27 +182,34 @@ pub fn model(data: &[u8]) {
     }
 }
 
-/// Bytes of what the store keeps (first byte: which kind): refused, or something that can be told and written again.
-///
-/// Nothing is scored against it: the database holds every block against a checksum, so bytes that were not written by
-/// this program are told long before they are read as a record (`directory` sees to that).
+/// Bytes of what the store keeps (first byte: which kind): refused, or something that can be told, scored against and
+/// written again.
 pub fn record(data: &[u8]) {
     let Some((kind, data)) = data.split_first() else { return };
     match kind % 3 {
         0 => {
             let Ok(record) = postcard::from_bytes::<WorkerRecord>(data) else { return };
+            if record.unsound().is_some() {
+                return;
+            }
             let pipeline = over(Arc::new(MemoryStore::new(Config::of_events())));
             let tenant = pipeline.store().tenant("fuzz").expect("a tenant");
-            let login = LOGINS.lines().next().expect("a login");
-            let json_line::Checked { event, content_hash, .. } =
-                json_line::parse(login).check(&RULES).1.expect("a sound login");
-            let (worker_id, now) = (event.worker_id.clone(), event.samples.time);
-            let submission = Submission { event, content_hash, update: Update::Always, model_id: String::new() };
-            let _ = pipeline.assess(tenant, &submission, now).expect("a verdict");
+            let mut logins = LOGINS.lines().map(|login| {
+                let (_, request) = json_line::parse(login).check(&RULES);
+                let json_line::Checked { event, content_hash, .. } = request.expect("a sound login");
+                Submission { event, content_hash, update: Update::Always, model_id: String::new() }
+            });
+            let first = logins.next().expect("a login");
+            let (worker_id, now) = (first.event.worker_id.clone(), first.event.samples.time);
+            let _ = pipeline.assess(tenant, &first, now).expect("a verdict");
             let mut put =
                 |visit: &mut elsewhere::history::Visit<'_, WorkerRecord>| *visit.record_mut() = record.clone();
             pipeline.store().revisit(tenant, &worker_id, now, &mut put).expect("a visit");
             described(&pipeline, tenant, &worker_id, now);
+            for mut login in logins {
+                login.event.worker_id.clone_from(&worker_id);
+                assess(&pipeline, tenant, &login);
+            }
         }
         1 => {
             let Ok(verdict) = postcard::from_bytes::<Verdict>(data) else { return };

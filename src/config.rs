@@ -4,7 +4,9 @@
 
 use crate::event::{TablePolicy, limits};
 use figment::Figment;
+use figment::error::Kind;
 use figment::providers::{Env, Format, Serialized, Toml};
+use figment::value::UncasedStr;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -150,10 +152,44 @@ pub fn read(file: Option<&Path>, flags: impl Serialize) -> Result<ConfigUnchecke
         figment = figment.merge(Toml::file_exact(file));
     }
     figment
-        .merge(Env::prefixed("ELSEWHERE_").ignore(&["log", "config", "token"]))
+        .merge(Env::prefixed("ELSEWHERE_").ignore(&["log", "config", "token"]).filter(|key| !of_an_orchestrator(key)))
         .merge(Serialized::globals(flags))
         .extract()
-        .map_err(|error| format!("configuration: {error}"))
+        .map_err(|error| error.into_iter().map(told).collect::<Vec<_>>().join("; "))
+}
+
+/// Whether a variable tells of a service named `elsewhere` rather than sets something: Kubernetes hands every pod such as
+/// ELSEWHERE_SERVICE_HOST and ELSEWHERE_PORT_50061_TCP_ADDR, and no setting begins like them.
+fn of_an_orchestrator(key: &UncasedStr) -> bool {
+    let key = key.as_str().to_ascii_lowercase();
+    key == "port" || ["service_host", "service_port", "port_"].iter().any(|begin| key.starts_with(begin))
+}
+
+/// One error of one source, without the words of our types.
+fn told(error: figment::Error) -> String {
+    let source = error.metadata.as_ref().map_or_else(String::new, |source| match &source.source {
+        Some(file) => format!(" in {file}"),
+        None => format!(" in {}", source.name),
+    });
+    let key = error.path.join(".");
+    let named = if key.is_empty() { String::new() } else { format!(" `{key}`") };
+    let kind = match error.kind {
+        Kind::UnknownField(_, known) => format!("is no setting: there are {}", known.join(", ")),
+        Kind::MissingField(field) => format!("lacks `{field}`"),
+        Kind::InvalidType(found, wanted) => format!("is {found}: send {}", plain(&wanted)),
+        Kind::InvalidValue(found, wanted) => format!("is {found}: send {}", plain(&wanted)),
+        other => return format!("configuration{source}: {}", other.to_string().trim()),
+    };
+    format!("configuration{source}:{named} {kind}")
+}
+
+/// What was wanted, in words of whoever writes a file.
+fn plain(wanted: &str) -> &str {
+    match wanted {
+        "usize" | "u64" | "u32" => "a whole number, 0 or more",
+        "f64" => "a number",
+        other => other,
+    }
 }
 
 fn parse_sha256(text: &str) -> Option<[u8; 32]> {

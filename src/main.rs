@@ -1,7 +1,7 @@
 //! The `elsewhere` program: parses the command line and opens one of its doors.
 
 use clap::Parser;
-use elsewhere::cli::{Arguments, Command, demo, explain, score, serve};
+use elsewhere::cli::{Arguments, Command, demo, explain, say, score, serve};
 use std::process::ExitCode;
 
 #[cfg(feature = "mimalloc")]
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         // Whoever read the output has seen enough (`score … | head`): not a fault worth a word.
         Err(error) if error.contains(score::OUTPUT_CLOSED) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("elsewhere: {error}");
+            say(format_args!("elsewhere: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -12,7 +12,7 @@ pub use afterwards::Implicated;
 use crate::event::{Event, EventTime, Gathered, Samples, Token};
 use crate::evidence::course::Course;
 use crate::evidence::crowd::{self, LinkKind};
-use crate::evidence::feature::{Features, Finding};
+use crate::evidence::feature::{Features, Finding, HandChange};
 use crate::evidence::{self, Compared, Observations, Others, Profiles, Teaching, network, remote_input};
 use crate::history::{Answer, Arrival, Durable, NonceClaim, NonceFault, Store, StoreError, TenantId};
 use crate::history::{TokenKind, Visit, WorkerRecord};
@@ -380,7 +380,12 @@ fn judge(
 }
 
 /// Folds the parts of a live session into what its whole showed. Returns the findings that tell of a hand-over.
-fn follow(session: Session<'_>, known: &Profiles, model: &Model, compared: &mut Compared) -> Vec<Finding> {
+fn follow(
+    session: Session<'_>,
+    known: &Profiles,
+    model: &Model,
+    compared: &mut Compared,
+) -> Vec<(Finding, HandChange)> {
     let Session { gathered, course, silence_as_of } = session;
     let parameters = &model.file.evidence;
     let handed_over = course.fold(gathered, known, parameters, compared);
@@ -406,7 +411,8 @@ fn learn(
     if record.profiles.learn(seen, features, &model.file.evidence, teaching) {
         record.maturity = grown(record.maturity, samples);
     }
-    record.standing.add(features, &model.standing, samples.time.0);
+    let stood = record.standing.add(features, &model.standing, samples.time.0);
+    record.days.note(stood, features, samples.time.0);
     record.last_seen = record.last_seen.max(samples.time);
     let level = record.standing.level();
     if level != before {

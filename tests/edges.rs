@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{MONDAY, Running, login, request, start, start_with, time};
+use common::{MONDAY, Running, login, reason, request, start, start_with, time};
 use elsewhere::api::server::Ended;
 use elsewhere::api::wire;
 use elsewhere::api::wire::assessment_result::Outcome;
@@ -17,10 +17,6 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Status, Streaming};
 use tonic_types::StatusExt as _;
-
-fn reason(status: &Status) -> String {
-    status.get_error_details().error_info().expect("an ErrorInfo").reason.clone()
-}
 
 fn streamed(event: wire::SessionEvent) -> wire::StreamAssessSessionsRequest {
     wire::StreamAssessSessionsRequest { event: Some(event), profile_update: 0 }

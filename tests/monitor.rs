@@ -1,85 +1,18 @@
-//! Live sessions by a real client and a real server: verdicts while they last, broken streams, refusals, hand-over,
-//! relay, silence, drain and erasure. Time comes from the chunks, so nothing here waits for a clock.
+//! Live sessions by a real client and a real server: verdicts while they last, broken streams, refusals, drain and
+//! erasure. Time comes from the chunks, so nothing here waits for a clock. What sessions tell stands in `live_told.rs`.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod common;
 
+use common::live::{Road, Session, open, typed, verdict};
 use common::{MONDAY, Running, login, request, start, start_with, time};
 use elsewhere::api::wire;
 use elsewhere::api::wire::monitor_session_request::Chunk;
 use elsewhere::api::wire::monitor_session_response::Outcome;
 use elsewhere::api::wire::profile_service_client::ProfileServiceClient;
-use elsewhere::api::wire::session_risk_service_client::SessionRiskServiceClient;
 use elsewhere::config::ConfigUnchecked;
 use elsewhere::event::limits;
-use flate2::read::GzDecoder;
-use std::io::{BufRead as _, BufReader};
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
-use tonic::{Code, Status, Streaming};
-
-/// One stream as a client holds it.
-struct Session {
-    say: mpsc::Sender<wire::MonitorSessionRequest>,
-    replies: Streaming<wire::MonitorSessionResponse>,
-}
-
-impl Session {
-    async fn over(channel: Channel) -> Self {
-        let (say, said) = mpsc::channel(64);
-        let replies = SessionRiskServiceClient::new(channel).monitor_session(ReceiverStream::new(said)).await;
-        Self { say, replies: replies.expect("a stream").into_inner() }
-    }
-
-    async fn opened(service: &Running, event: wire::SessionEvent) -> Self {
-        let mut session = Self::over(service.channel.clone()).await;
-        let seconds = event.event_time.expect("a time").seconds;
-        let reply = session.say(0, seconds, open(event)).await;
-        assert!(verdict(&reply).provisional);
-        session
-    }
-
-    /// Sends one message and reads its response.
-    async fn say(&mut self, sequence_number: u64, seconds: i64, chunk: Chunk) -> wire::MonitorSessionResponse {
-        self.send(sequence_number, seconds, chunk).await;
-        self.replies.message().await.expect("a response").expect("a response")
-    }
-
-    async fn send(&self, sequence_number: u64, seconds: i64, chunk: Chunk) {
-        let chunk_time = if matches!(chunk, Chunk::Close(_)) { None } else { time(seconds) };
-        let message = wire::MonitorSessionRequest { sequence_number, chunk_time, chunk: Some(chunk) };
-        self.say.send(message).await.expect("room");
-    }
-
-    async fn close(mut self, sequence_number: u64) -> wire::Verdict {
-        let last = verdict(&self.say(sequence_number, 0, Chunk::Close(wire::MonitorClose {})).await);
-        assert!(!last.provisional);
-        assert!(self.replies.message().await.expect("an orderly end").is_none(), "nothing follows the last verdict");
-        last
-    }
-
-    async fn end(mut self) -> Status {
-        loop {
-            match self.replies.message().await {
-                Ok(Some(_)) => {}
-                Ok(None) => panic!("the stream ended well"),
-                Err(status) => return status,
-            }
-        }
-    }
-}
-
-fn open(event: wire::SessionEvent) -> Chunk {
-    Chunk::Open(wire::MonitorOpen { event: Some(event), ..Default::default() })
-}
-
-fn verdict(response: &wire::MonitorSessionResponse) -> wire::Verdict {
-    match &response.outcome {
-        Some(Outcome::Verdict(verdict)) => verdict.clone(),
-        other => panic!("no verdict: {other:?}"),
-    }
-}
+use tonic::Code;
 
 /// Reason and violated fields of a refused message.
 fn refusal(response: &wire::MonitorSessionResponse) -> (String, Vec<String>) {
@@ -99,22 +32,6 @@ fn refusal(response: &wire::MonitorSessionResponse) -> (String, Vec<String>) {
 
 fn bare(response: &wire::MonitorSessionResponse) -> bool {
     response.outcome.is_none()
-}
-
-/// Free typing of `presses` presses, a little different each `turn`.
-fn typed(presses: u32, turn: u32) -> Chunk {
-    let vary = |base: u32, index: u32| base + (turn * 7_919 + index * 104_729) % 60_000;
-    Chunk::Typing(wire::TypingSample {
-        context: wire::TypingContext::FreeText as i32,
-        press_interval_micros: (0..presses).map(|i| if i == 0 { 0 } else { vary(130_000, i) }).collect(),
-        dwell_micros: (0..presses).map(|i| 8_000 * (vary(80_000, i + 40) / 8_000)).collect(),
-        timer_resolution_micros: 1_000,
-        ..Default::default()
-    })
-}
-
-fn path() -> wire::NetworkSample {
-    login("e", "w", MONDAY, 1).network.expect("a network")
 }
 
 async fn sessions_learned(service: &Running, worker_id: &str) -> (u32, u32) {
@@ -265,31 +182,6 @@ async fn a_refused_message_names_its_fields_and_the_stream_goes_on() {
     let ended = service.ended().await;
     // One session, and four openings refused.
     assert_eq!((ended.received_count, ended.verdict_count, ended.refusal_count), (5, 1, 4));
-}
-
-/// A road to the service that can be cut.
-struct Road {
-    channel: Channel,
-    carrying: tokio::task::JoinHandle<()>,
-}
-
-impl Road {
-    async fn to(service: &Running) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("an address");
-        let target = service.address.trim_start_matches("http://").to_string();
-        let carrying = tokio::spawn(async move {
-            let (mut near, _) = listener.accept().await.expect("a connection");
-            let mut far = tokio::net::TcpStream::connect(target).await.expect("the service");
-            let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
-        });
-        let channel = Channel::from_shared(format!("http://{address}")).expect("an address").connect().await;
-        Self { channel: channel.expect("a connection"), carrying }
-    }
-
-    fn cut(self) {
-        self.carrying.abort();
-    }
 }
 
 /// What a verdict says, without when it was said.
@@ -444,211 +336,6 @@ async fn room_is_limited_and_a_waiting_session_makes_room() {
     assert!(opened);
     let ask = wire::GetVerdictRequest { event_id: "m1".into() };
     assert!(service.risk().get_verdict(ask).await.is_ok(), "the one that made room has its verdict");
-}
-
-/// Contribution of a reason, 0 when it is not told.
-fn told(verdict: &wire::Verdict, code: wire::ReasonCode) -> f64 {
-    let found = verdict.reasons.iter().find(|reason| reason.code == code as i32);
-    found.map_or(0.0, |reason| reason.contribution_log_odds)
-}
-
-/// Events of one worker of the example company.
-fn of_company(worker_id: &str) -> Vec<wire::SessionEvent> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/company.ndjson.gz");
-    let file = std::fs::File::open(path).expect("the example");
-    let lines = BufReader::new(GzDecoder::new(file)).lines();
-    let requests = lines.map(|line| {
-        let request: wire::AssessSessionRequest = serde_json::from_str(&line.expect("a line")).expect("a request");
-        request.event.expect("an event")
-    });
-    requests.filter(|event| event.worker_id == worker_id).collect()
-}
-
-fn motions(worker_id: &str) -> Vec<wire::PointerSample> {
-    of_company(worker_id).into_iter().filter_map(|event| event.pointer).collect()
-}
-
-/// Asks for the verdict as of now: another second, one more fact, and the shortest interval.
-async fn watched(service: &Running, event: wire::SessionEvent) -> Session {
-    let mut session = Session::over(service.channel.clone()).await;
-    let seconds = event.event_time.expect("a time").seconds;
-    let min_verdict_interval = Some(wire::Duration { seconds: 1, nanos: 0 });
-    let open = wire::MonitorOpen { event: Some(event), min_verdict_interval, profile_update: 0 };
-    session.say(0, seconds, Chunk::Open(open)).await;
-    session
-}
-
-#[tokio::test]
-async fn a_relay_that_appears_in_mid_session_is_told_while_it_happens() {
-    let service = start().await;
-    // A home worker's mouse, and that of an operator behind a KVM, both as the example company has them.
-    let (own, relayed) = (motions("a2bce4dceb988161"), motions("bf548f6c84178915"));
-    let mut session = watched(&service, login("m1", "w1", MONDAY, 1)).await;
-    let (mut number, mut seconds) = (0, MONDAY);
-    let mut last = None;
-    for motion in own.into_iter().take(12) {
-        (number, seconds) = (number + 1, seconds + 30);
-        last = Some(verdict(&session.say(number, seconds, Chunk::Pointer(motion)).await));
-    }
-    let code = wire::ReasonCode::RemoteInputPointerRelayed;
-    let before = last.expect("a verdict");
-    assert!(told(&before, code) < 0.0, "a hand on the desk: {}", told(&before, code));
-    let mut seen = Vec::new();
-    for motion in relayed.into_iter().take(8) {
-        (number, seconds) = (number + 1, seconds + 30);
-        let now = verdict(&session.say(number, seconds, Chunk::Pointer(motion)).await);
-        seen.push((told(&now, code), now.risk_probability));
-    }
-    let during = seen.last().expect("a verdict");
-    assert!(during.0 > 1.0 && during.1 > before.risk_probability, "{seen:?}");
-    // It stays told: the last verdict is about all of the session.
-    let own = motions("a2bce4dceb988161");
-    for motion in own.into_iter().skip(12).take(12) {
-        (number, seconds) = (number + 1, seconds + 30);
-        session.say(number, seconds, Chunk::Pointer(motion)).await;
-    }
-    let last = session.close(number + 1).await;
-    assert!(told(&last, code) > 0.0, "{}", told(&last, code));
-}
-
-#[tokio::test]
-async fn an_honest_session_of_many_windows_raises_nothing() {
-    let service = start().await;
-    for worker in ["a2bce4dceb988161", "e59021a3d71cf5d4", "3f26a225874b131b"] {
-        let mut session = watched(&service, login(worker, worker, MONDAY, 1)).await;
-        let (mut number, mut seconds) = (0, MONDAY);
-        for motion in motions(worker) {
-            (number, seconds) = (number + 1, seconds + 30);
-            let now = verdict(&session.say(number, seconds, Chunk::Pointer(motion)).await);
-            assert_eq!(now.risk_level, wire::RiskLevel::Low as i32, "{worker} after {number} chunks");
-        }
-        assert_eq!(session.close(number + 1).await.risk_level, wire::RiskLevel::Low as i32, "{worker}");
-    }
-}
-
-/// A table of one hand: dwells and intervals by key, `percent` of the first hand's, a little different each `turn`.
-fn table(percent: u32, turn: u32) -> wire::CadenceTable {
-    let vary = |base: u32, index: u32| {
-        // Hands differ key by key, not in speed alone; turns of one hand by a few milliseconds.
-        let shape = 100 + (index * 37 + percent * 13) % 40;
-        base * percent / 100 * shape / 100 + (turn * 7_919 + index * 104_729) % 4_000
-    };
-    wire::CadenceTable {
-        press_count: 512,
-        keys: (4..24)
-            .map(|usage| wire::KeyTime {
-                usage,
-                count: 16,
-                dwell_median_micros: vary(90_000, usage),
-                dwell_spread_micros: 12_000,
-            })
-            .collect(),
-        digraphs: (4..24)
-            .flat_map(|first| [(first, (first + 3) % 20 + 4), (first, (first + 8) % 20 + 4)])
-            .map(|(first_usage, second_usage)| wire::DigraphTime {
-                first_usage,
-                second_usage,
-                count: 8,
-                press_interval_median_micros: vary(150_000, first_usage * 31 + second_usage),
-                press_interval_spread_micros: 30_000,
-            })
-            .collect(),
-        timer_resolution_micros: 1_000,
-    }
-}
-
-#[tokio::test]
-async fn a_change_of_hands_is_told_against_the_past_and_against_the_session_itself() {
-    let config = ConfigUnchecked { cadence_tables: true, ..ConfigUnchecked::default() };
-    let service = start_with(config, None).await;
-    // A worker with a past in tables, and one of whom nothing is known.
-    for turn in 0..6 {
-        let mut event = login(&format!("p{turn}"), "known", MONDAY - 86_400 * i64::from(6 - turn), turn);
-        event.cadence = Some(table(100, turn));
-        service.risk().assess_session(request(event)).await.expect("a verdict");
-    }
-    let code = wire::ReasonCode::TypingHandover;
-    for worker in ["known", "new"] {
-        let mut session = watched(&service, login(worker, worker, MONDAY, 9)).await;
-        let mut seconds = MONDAY;
-        let mut last = None;
-        for number in 1..=5_u32 {
-            seconds += 600;
-            let reply = session.say(number.into(), seconds, Chunk::Cadence(table(100, 50 + number))).await;
-            last = Some(verdict(&reply));
-        }
-        let before = last.expect("a verdict");
-        assert_eq!(told(&before, code), 0.0, "{worker}: one hand so far");
-        for number in 6..=7_u32 {
-            seconds += 600;
-            let reply = session.say(number.into(), seconds, Chunk::Cadence(table(150, 50 + number))).await;
-            let now = verdict(&reply);
-            assert!(told(&now, code) > 0.1, "{worker}: {:?}", now.reasons);
-            let swing = now.risk_log_odds - before.risk_log_odds;
-            assert!(swing > if worker == "known" { 1.0 } else { 0.1 }, "{worker}: {swing}");
-        }
-        let last = session.close(8).await;
-        assert!(told(&last, code) > 0.1, "{worker}: {:?}", last.reasons);
-    }
-}
-
-#[tokio::test]
-async fn a_collector_that_falls_silent_is_told_and_an_idle_one_is_not() {
-    let service = start().await;
-    let code = wire::ReasonCode::TelemetrySilent;
-    let mut session = watched(&service, login("m1", "w1", MONDAY, 1)).await;
-    let (mut number, mut seconds) = (0, MONDAY);
-    for turn in 0..15 {
-        (number, seconds) = (number + 1, seconds + 60);
-        session.say(number, seconds, typed(40, turn)).await;
-    }
-    // Lunch: the clock is reported, nothing else happens.
-    for _ in 0..30 {
-        (number, seconds) = (number + 1, seconds + 60);
-        let clock = login("e", "w", MONDAY, 1).timezone.expect("a clock");
-        let now = verdict(&session.say(number, seconds, Chunk::Timezone(clock)).await);
-        assert_eq!(told(&now, code), 0.0);
-    }
-    let mut silence = Vec::new();
-    for _ in 0..10 {
-        (number, seconds) = (number + 1, seconds + 60);
-        silence.push(told(&verdict(&session.say(number, seconds, Chunk::Network(path())).await), code));
-    }
-    assert_eq!(silence[..3], [0.0; 3], "three minutes are forgiven");
-    assert!(silence[9] > 0.0 && silence.is_sorted(), "{silence:?}");
-    (number, seconds) = (number + 1, seconds + 60);
-    let again = verdict(&session.say(number, seconds, typed(40, 99)).await);
-    assert_eq!(told(&again, code), 0.0, "it speaks again");
-    let last = session.close(number + 1).await;
-    assert_eq!(told(&last, code), 0.0, "how a session ends is no loss of samples");
-}
-
-#[tokio::test]
-async fn the_path_and_the_machine_are_those_of_the_latest_word() {
-    let service = start().await;
-    for turn in 0..6 {
-        let event = login(&format!("p{turn}"), "w1", MONDAY + i64::from(turn) * 3_600, turn);
-        service.risk().assess_session(request(event)).await.expect("a verdict");
-    }
-    let mut session = watched(&service, login("m1", "w1", MONDAY + 86_400, 9)).await;
-    let mut hosted = path();
-    hosted.anonymizer_detected = Some(true);
-    hosted.connection_type = wire::ConnectionType::Hosting as i32;
-    let during = verdict(&session.say(1, MONDAY + 86_460, Chunk::Network(hosted)).await);
-    let code = wire::ReasonCode::NetworkAnonymized;
-    assert!(told(&during, code) > 0.0);
-    let after = verdict(&session.say(2, MONDAY + 86_520, Chunk::Network(path())).await);
-    assert!(told(&after, code) <= 0.0);
-    let before = after.risk_log_odds;
-    let remote = wire::RemoteInputSample {
-        remote_session_reported: Some(true),
-        remote_control_programs: vec!["anydesk".into()],
-        event_count: 10,
-        ..Default::default()
-    };
-    let shared = verdict(&session.say(3, MONDAY + 86_580, Chunk::RemoteInput(remote)).await);
-    assert!(told(&shared, wire::ReasonCode::RemoteInputSoftware) > 0.0);
-    assert!(shared.risk_log_odds > before);
 }
 
 #[tokio::test]

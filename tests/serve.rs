@@ -122,3 +122,88 @@ async fn sigterm_drains_and_what_was_answered_is_there_after_a_restart() {
     program.terminate();
     assert_eq!(program.ended().code(), Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_nobody_reads_any_more_stops_no_login() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_elsewhere"))
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .env("ELSEWHERE_LOG", "trace")
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program");
+    let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines().map_while(Result::ok);
+    let line = lines.find(|line| line.contains(" serving address=")).expect("an address");
+    let address = line.rsplit("address=").next().expect("an address").trim().to_string();
+    let mut program = Program { child, address, log: mpsc::channel().1 };
+    drop(lines);
+    let mut client = program.risk().await;
+    for turn in 0..20 {
+        let event = login(&format!("e{turn}"), "w1", MONDAY + i64::from(turn), turn);
+        client.assess_session(request(event)).await.expect("a verdict");
+    }
+    drop(client);
+    program.terminate();
+    assert_eq!(program.ended().code(), Some(0));
+}
+
+/// A number of the last line of the log.
+fn count(line: &str, name: &str) -> u64 {
+    let rest = line.split_once(&format!("{name}=")).expect("a count").1;
+    rest.split(' ').next().and_then(|digits| digits.parse().ok()).expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_in_the_middle_of_batches_loses_no_answer_and_every_session_is_counted() {
+    const BATCHES: usize = 12;
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut program = Program::start(directory.path());
+    let client = program.risk().await;
+    let calls: Vec<_> = (0..BATCHES)
+        .map(|batch| {
+            let mut client = client.clone();
+            let events = (0..400).map(|index| login(&format!("e{batch}-{index}"), &format!("w{index}"), MONDAY, 1));
+            let ask = wire::BatchAssessSessionsRequest { events: events.collect(), ..Default::default() };
+            tokio::spawn(async move { client.batch_assess_sessions(ask).await })
+        })
+        .collect();
+    // As soon as one is on disk the others are at work.
+    let mut asking = client.clone();
+    let until = Instant::now() + PATIENCE;
+    while asking.get_verdict(wire::GetVerdictRequest { event_id: "e0-0".into() }).await.is_err() {
+        assert!(Instant::now() < until, "no batch is begun");
+    }
+    program.terminate();
+    let (mut answered, mut unheard) = (Vec::new(), 0);
+    for (batch, call) in calls.into_iter().enumerate() {
+        match call.await.expect("a call") {
+            Ok(results) => answered.push((batch, results.into_inner().results)),
+            Err(_) => unheard += 400,
+        }
+    }
+    drop((client, asking));
+    assert_eq!(program.ended().code(), Some(0));
+    let line = program.logged("stopped");
+    let [received, verdicts, refusals, drops] =
+        ["received", "verdicts", "refusals", "drops"].map(|name| count(&line, name));
+    assert_eq!(received, verdicts + refusals + drops, "{line}");
+    assert_eq!(refusals, 0, "{line}");
+    let heard: u64 = answered.iter().map(|(_, results)| results.len() as u64).sum();
+    assert!(verdicts >= heard && received <= heard + unheard, "{heard} heard, {unheard} not: {line}");
+
+    let mut program = Program::start(directory.path());
+    let mut client = program.risk().await;
+    for (batch, results) in answered {
+        for index in [0, 199, 399] {
+            let ask = wire::GetVerdictRequest { event_id: format!("e{batch}-{index}") };
+            let kept = client.get_verdict(ask).await.expect("a verdict").into_inner().verdict;
+            let given = match &results[index].outcome {
+                Some(wire::assessment_result::Outcome::Verdict(verdict)) => Some(verdict.clone()),
+                other => panic!("no verdict: {other:?}"),
+            };
+            assert_eq!(kept, given);
+        }
+    }
+    drop(client);
+    program.terminate();
+    assert_eq!(program.ended().code(), Some(0));
+}

@@ -3,31 +3,17 @@
 
 mod common;
 
-use common::{MONDAY, login, request, start, start_with, time};
+use common::{MONDAY, fields, login, reason, request, signed, start, start_with, tenant, time};
 use elsewhere::api::wire;
 use elsewhere::api::wire::assessment_result::Outcome;
 use elsewhere::api::wire::model_service_client::ModelServiceClient;
 use elsewhere::api::wire::profile_service_client::ProfileServiceClient;
 use elsewhere::api::wire::standing_service_client::StandingServiceClient;
 use elsewhere::config::{ConfigUnchecked, TenantUnchecked};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request};
 use tonic_types::StatusExt;
-
-fn fields(status: &Status) -> BTreeSet<String> {
-    let details = status.get_error_details();
-    let bad = details.bad_request().expect("a BadRequest");
-    bad.field_violations.iter().map(|violation| violation.field.clone()).collect()
-}
-
-fn reason(status: &Status) -> String {
-    let details = status.get_error_details();
-    let info = details.error_info().expect("an ErrorInfo");
-    assert_eq!(info.domain, "elsewhere");
-    info.reason.clone()
-}
 
 #[tokio::test]
 async fn a_login_gets_a_verdict_whose_numbers_add_up() {
@@ -424,25 +410,9 @@ async fn health_is_told_per_service_and_reflection_lists_them() {
     assert_eq!(check("elsewhere.v1.Nothing").await.expect_err("unknown").code(), Code::NotFound);
 }
 
-fn tenant(id: &str, token: &str) -> TenantUnchecked {
-    let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-    TenantUnchecked {
-        id: id.into(),
-        token_sha256: elsewhere::model::artefact::hex(&hash),
-        cadence_tables: id == "tables",
-        secret_typing: false,
-    }
-}
-
-fn signed<T>(message: T, token: &str) -> Request<T> {
-    let mut request = Request::new(message);
-    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().expect("a header"));
-    request
-}
-
 #[tokio::test]
 async fn tenants_never_meet() {
-    let tenants = vec![tenant("acme", "one"), tenant("tables", "two")];
+    let tenants = vec![tenant("acme", "one"), TenantUnchecked { cadence_tables: true, ..tenant("tables", "two") }];
     let service = start_with(ConfigUnchecked { tenants, ..ConfigUnchecked::default() }, None).await;
     let mut risk = service.risk();
     let nobody = risk.assess_session(request(login("e1", "w1", MONDAY, 1))).await.expect_err("no credential");

@@ -1,6 +1,7 @@
 //! The gRPC server: services, health, reflection, TLS, limits and drain.
 
 use super::assess::{Assess, system_now};
+use super::cancel::Cancels;
 use super::deadline::Deadline;
 use super::doors::{Clock, Counted, Doors};
 use super::feedback::Reviews;
@@ -157,7 +158,7 @@ impl Service {
         // An answer is several small writes; held back for one another they would wait out the caller's delayed
         // acknowledgement, some 40 ms a login.
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-        let answering = Deadline::new(routes.prepare(), config.deadline);
+        let answering = Deadline::new(Cancels::new(routes.prepare()), config.deadline);
         let served = server.serve_with_incoming_shutdown(answering, incoming, async move {
             let _ = graceful.wait_for(|stopping| *stopping).await;
         });

@@ -1,8 +1,9 @@
 //! `elsewhere explain`: a verdict or a standing as a person would tell it, from files, a store or a running service.
 
 use super::input::Lines;
-use super::past::{self, Past, Pasts};
+use super::past::{self, Past, Pasts, Reading};
 use super::plot::{self, Drawn, Known};
+use super::say;
 use super::score::OUTPUT_CLOSED;
 use super::serve::load_models;
 use super::tell;
@@ -31,7 +32,7 @@ use std::sync::Arc;
     elsewhere explain <EVENT> --data-dir state\n  \
     elsewhere explain <WORKER> --address http://127.0.0.1:50061 --json\n\n\
     What each source can draw: requests everything; results all but the single answers to prompts; a store or a\n  \
-    service the week alone, since neither keeps single answers or the course of a standing.")]
+    service the week, and by the day of the last 32 days of work the standing and the median answer to prompts.")]
 pub struct ExplainArguments {
     /// The event or the worker.
     #[arg(value_name = "NAME")]
@@ -114,6 +115,8 @@ pub fn run(arguments: &ExplainArguments) -> Result<(), String> {
     let known = Known {
         worker_id: &found.worker_id,
         past: found.past.as_ref(),
+        days: &profile.map_or_else(Vec::new, |profile| past::of_days(&profile.standing_days)),
+        threshold_log_odds: found.standing.as_ref().map_or(0.0, |standing| standing.threshold_log_odds),
         activity_by_hour: profile.map_or(&[], |profile| &profile.activity_by_hour),
         last_seen_seconds: profile.and_then(|profile| profile.last_seen_time).map_or(0, |time| time.seconds),
         zone: arguments.zone.as_deref(),
@@ -122,8 +125,8 @@ pub fn run(arguments: &ExplainArguments) -> Result<(), String> {
     };
     for drawn in plot::draw(&known, directory)? {
         match drawn {
-            Drawn::File(path) => eprintln!("drew {}", path.display()),
-            Drawn::Not(name, why) => eprintln!("did not draw {name}: {why}"),
+            Drawn::File(path) => say(format_args!("drew {}", path.display())),
+            Drawn::Not(name, why) => say(format_args!("did not draw {name}: {why}")),
         }
     }
     Ok(())
@@ -206,10 +209,13 @@ fn in_files(arguments: &ExplainArguments) -> Result<Found, String> {
     // Secrets were refused or taken when the files were first scored; explaining is no second gate.
     let rules = Rules { now: None, secret_typing_allowed: true, tables: TablePolicy::PerEvent };
     let pipeline = Pipeline::new(store, load_models(&arguments.models, None)?);
-    let mut pasts = Pasts::read(Lines::of(&arguments.files), &pipeline, tenant, &rules, name)?;
+    let mut pasts = Pasts::read(
+        Lines::of(&arguments.files),
+        &Reading { pipeline: &pipeline, tenant, rules: &rules, event_id: name },
+    )?;
     let (unread, first) = &pasts.unread;
     if *unread > 0 {
-        eprintln!("{unread} lines tell nothing; the first: {first}");
+        say(format_args!("{unread} lines tell nothing; the first: {first}"));
     }
     if let Some(message) = pasts.refusal.filter(|_| pasts.verdict.is_none()) {
         return Err(format!("event {name} has no verdict, it was refused: {message}"));

@@ -12,6 +12,8 @@ pub mod summary;
 pub mod tell;
 
 use clap::{Parser, Subcommand};
+use std::fmt;
+use std::io::{self, Write as _};
 
 /// Says, with reasons that can be checked by hand, whether the person at the keyboard is where and who the worker
 /// claims to be.
@@ -39,4 +41,9 @@ pub enum Command {
     Score(score::ScoreArguments),
     /// Explain a verdict or a worker's standing, reason by reason, and draw the worker's past.
     Explain(explain::ExplainArguments),
+}
+
+/// Says something to the person at the terminal. Nobody need be there: a closed standard error is no fault.
+pub fn say(words: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{words}");
 }

@@ -35,6 +35,8 @@ pub struct Session {
     pub families: [f64; FAMILIES],
     /// Whether the worker was flagged after it.
     pub flagged: bool,
+    /// Code of the reason that adds most to the standing; 0 when none speaks against the worker.
+    pub top_reason: i32,
     /// Answers to prompts, milliseconds; from the request.
     pub reactions_millis: Vec<f64>,
     /// Median answer, milliseconds; from the verdict.
@@ -113,26 +115,37 @@ pub fn offsets(verdict: &wire::Verdict) -> Vec<(i32, f64)> {
     beliefs.into_iter().flatten().map(|one| (one.utc_offset_minutes, one.probability)).collect()
 }
 
+fn top_reason(standing: &wire::WorkerStanding) -> i32 {
+    let most = standing.reasons.iter().max_by(|a, b| a.contribution_log_odds.total_cmp(&b.contribution_log_odds));
+    most.filter(|reason| reason.contribution_log_odds > 0.0).map_or(0, |reason| reason.code)
+}
+
 fn seconds(time: Option<&wire::Timestamp>) -> i64 {
     time.map_or(0, |time| time.seconds)
 }
 
+/// How lines are read.
+pub struct Reading<'a> {
+    /// Scores requests.
+    pub pipeline: &'a Pipeline,
+    /// For whom.
+    pub tenant: TenantId,
+    /// What a request may hold.
+    pub rules: &'a Rules,
+    /// The event whose verdict is to be kept; empty for none.
+    pub event_id: &'a str,
+}
+
 impl Pasts {
-    /// Reads every line. `event_id` names the event whose verdict is to be kept.
+    /// Reads every line.
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn read(
-        mut lines: Lines,
-        pipeline: &Pipeline,
-        tenant: TenantId,
-        rules: &Rules,
-        event_id: &str,
-    ) -> Result<Self, String> {
+    pub fn read(mut lines: Lines, by: &Reading<'_>) -> Result<Self, String> {
         let mut pasts = Self::default();
         while let Some(line) = lines.next_line()? {
             match text_of(line) {
-                Ok(text) => pasts.take(&text, pipeline, tenant, rules, event_id)?,
+                Ok(text) => pasts.take(&text, by)?,
                 Err(refusal) => pasts.skip(refusal.status().message),
             }
         }
@@ -146,14 +159,7 @@ impl Pasts {
         self.unread.0 += 1;
     }
 
-    fn take(
-        &mut self,
-        text: &str,
-        pipeline: &Pipeline,
-        tenant: TenantId,
-        rules: &Rules,
-        wanted: &str,
-    ) -> Result<(), String> {
+    fn take(&mut self, text: &str, by: &Reading<'_>) -> Result<(), String> {
         let probe = match serde_json::from_str::<Probe>(text) {
             Ok(probe) => probe,
             Err(error) => {
@@ -162,30 +168,23 @@ impl Pasts {
             }
         };
         if probe.event.is_some() {
-            return self.take_request(text, pipeline, tenant, rules, wanted);
+            return self.take_request(text, by);
         }
         if probe.verdict.is_none() && probe.error.is_none() {
             self.skip("a line is neither a request nor a result of `elsewhere score`".into());
             return Ok(());
         }
         match serde_json::from_str::<wire::AssessmentResult>(text) {
-            Ok(result) => self.take_result(result, wanted),
+            Ok(result) => self.take_result(result, by.event_id),
             Err(error) => self.skip(format!("a result cannot be read: {error}")),
         }
         Ok(())
     }
 
-    fn take_request(
-        &mut self,
-        text: &str,
-        pipeline: &Pipeline,
-        tenant: TenantId,
-        rules: &Rules,
-        wanted: &str,
-    ) -> Result<(), String> {
+    fn take_request(&mut self, text: &str, by: &Reading<'_>) -> Result<(), String> {
         let parsed = json_line::parse(text);
         let asked = parsed.request.as_ref().and_then(|request| request.event.as_ref()).map(Asked::of);
-        let (event_id, checked) = parsed.check(rules);
+        let (event_id, checked) = parsed.check(by.rules);
         if let Some(asked) = asked {
             if let Some((worker, index)) = self.places.get(&event_id) {
                 // Its result was read before: what was answered then stands.
@@ -204,9 +203,9 @@ impl Pasts {
                 model_id: checked.model_id,
             };
             let now = submission.event.samples.time;
-            pipeline.assess(tenant, &submission, now).map_err(Refusal::from)
+            by.pipeline.assess(by.tenant, &submission, now).map_err(Refusal::from)
         });
-        self.take_result(answer(event_id, outcome)?, wanted);
+        self.take_result(answer(event_id, outcome)?, by.event_id);
         Ok(())
     }
 
@@ -256,6 +255,24 @@ impl Pasts {
     }
 }
 
+/// The days that a profile keeps, as sessions: one a day, at its noon, without what each family adds.
+pub fn of_days(days: &[wire::StandingDay]) -> Vec<Session> {
+    let millis = |micros: u32| f64::from(micros) / 1e3;
+    let session = |day: &wire::StandingDay| Session {
+        seconds: seconds(day.day_time.as_ref()) + 12 * 3_600,
+        evidence_log_odds: day.evidence_log_odds,
+        flagged: day.flagged,
+        top_reason: day.top_reason,
+        reaction_median_millis: day.reaction_median_micros.map(millis),
+        reaction_expected_millis: day
+            .reaction_expected_low_micros
+            .zip(day.reaction_expected_high_micros)
+            .map(|(low, high)| (millis(low), millis(high))),
+        ..Session::default()
+    };
+    days.iter().map(session).collect()
+}
+
 impl Asked {
     fn of(event: &wire::SessionEvent) -> Self {
         let answers = event.challenge.iter().filter(|sample| sample.kind() == wire::ChallengeKind::PressKey);
@@ -293,6 +310,7 @@ impl Session {
             evidence_log_odds: standing.evidence_log_odds,
             families,
             flagged: standing.flagged,
+            top_reason: top_reason(standing),
             reactions_millis: Vec::new(),
             reaction_median_millis: reaction.map(|one| one.value / 1e3),
             reaction_expected_millis: expected,

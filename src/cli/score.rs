@@ -1,6 +1,7 @@
 //! `elsewhere score`: one JSON request per line in, one JSON result per line out, in input order.
 
 use super::input::{Line, Lines};
+use super::say;
 use super::serve::load_models;
 use super::summary::Summary;
 use crate::api::assess::{answer, update};
@@ -67,10 +68,12 @@ struct Tally {
 /// When a file cannot be read, a result cannot be written, or the store or model cannot be opened.
 pub fn run(arguments: &ScoreArguments) -> Result<(), String> {
     let models = load_models(&arguments.models, None)?;
-    let retention = Config::of_events();
     let store: SharedStore = match &arguments.data_dir {
-        Some(directory) => Arc::new(DurableStore::open(directory, retention).map_err(|error| error.to_string())?),
-        None => Arc::new(MemoryStore::new(retention)),
+        Some(directory) => {
+            let store = DurableStore::open(directory, Config::of_events_kept());
+            Arc::new(store.map_err(|error| error.to_string())?)
+        }
+        None => Arc::new(MemoryStore::new(Config::of_events())),
     };
     let tenant = store.tenant("score").map_err(|error| error.to_string())?;
     let rules =
@@ -281,10 +284,10 @@ fn report(tally: &Tally, took: Duration) {
     let Tally { verdict_count, error_count } = tally;
     let lines = verdict_count + error_count;
     let rate = lines as f64 / took.as_secs_f64().max(1e-9);
-    eprintln!(
+    say(format_args!(
         "{lines} lines: {verdict_count} verdicts, {error_count} errors in {:.2} s ({rate:.0} lines a second)",
         took.as_secs_f64()
-    );
+    ));
 }
 
 /// A line that counts on a terminal, and nothing elsewhere.

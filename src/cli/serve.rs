@@ -19,7 +19,7 @@ use tracing::{info, warn};
 /// flags; the later wins. Stops on SIGTERM or Ctrl-C: health turns NOT_SERVING, calls in flight are answered.
 #[derive(Debug, Args)]
 pub struct ServeArguments {
-    /// TOML file with settings; see docs/api.md.
+    /// TOML file with settings; see docs/operating.md.
     #[arg(long, value_name = "FILE", env = "ELSEWHERE_CONFIG")]
     config: Option<PathBuf>,
 
@@ -57,7 +57,9 @@ pub fn run(arguments: ServeArguments) -> Result<(), String> {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     // Colours are for people; a file or a collector gets plain lines.
     let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
+    // Whoever read the log may go away; saying so where nobody reads would be a panic.
+    let log = tracing_subscriber::fmt().log_internal_errors(false);
+    log.with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -160,6 +160,12 @@ features! {
     TelemetryRepeatedSampleCount = "telemetry.repeated_sample_count",
     TelemetrySilentLogOdds = "telemetry.silent_log_odds",
     TelemetrySilentEventCount = "telemetry.silent_event_count",
+    // Later additions stand at the end, so that kept numbers keep their meaning.
+    TypingOrderedLogOdds = "typing.ordered_log_odds",
+    TypingOrderedPressCount = "typing.ordered_press_count",
+    TypingOrderedEnrolledPresses = "typing.ordered_enrolled_press_count",
+    TypingHandoverLogOdds = "typing.handover_log_odds",
+    TypingAlternationCount = "typing.alternation_count",
 }
 
 impl FeatureId {
@@ -199,7 +205,7 @@ findings! {
     TimezoneRhythm = "timezone.rhythm", Timezone, TimezoneRhythmLogOdds, [TimezoneRhythmOffsetMinutes, TimezoneClaimOffsetProbability, TimezoneRhythmSessionCount];
     TimezoneNetwork = "timezone.network", Timezone, TimezoneNetworkLogOdds, [TimezoneOffsetNetworkDifferenceMinutes];
     TypingPhrase = "typing.phrase", Typing, TypingPhraseLogOdds, [TypingPhraseDistance, TypingPhraseEnrolledCount, TypingPhraseBackgroundCount, TypingPressIntervalMedianMicros, TypingDwellMedianMicros];
-    TypingTable = "typing.table", Typing, TypingTableLogOdds, [TypingTableFeatureCount, TypingTableEnrolledPresses];
+    TypingTable = "typing.table", Typing, TypingTableLogOdds, [TypingTableFeatureCount, TypingTableEnrolledPresses, TypingHandoverLogOdds, TypingAlternationCount];
     TypingSynthetic = "typing.synthetic", Typing, TypingSyntheticLogOdds, [TypingPressIntervalSpreadMicros, TypingDwellSpreadMicros, TypingRolloverRate];
     RemoteInputPointer = "remote_input.pointer", RemoteInput, RemoteInputPointerLogOdds, [RemoteInputPointerGapMedianMicros, RemoteInputPointerGapP05Micros, RemoteInputPointerGapP95Micros, RemoteInputPointerBurstRate, RemoteInputPointerStepP95, RemoteInputPointerMoveCount];
     RemoteInputKey = "remote_input.key", RemoteInput, RemoteInputKeyLogOdds, [RemoteInputCombStrength, RemoteInputDwellP10Micros, RemoteInputDwellP90Micros, RemoteInputDwellShortRate, RemoteInputPressBurstRate];
@@ -219,6 +225,7 @@ findings! {
     CrowdRelay = "crowd.relay", Crowd, CrowdRelayLogOdds, [CrowdCommonStallCount];
     TelemetryReplay = "telemetry.replay", Telemetry, TelemetryReplayLogOdds, [TelemetryRepeatedSampleCount];
     TelemetrySilent = "telemetry.silent", Telemetry, TelemetrySilentLogOdds, [TelemetrySilentEventCount];
+    TypingOrdered = "typing.ordered", Typing, TypingOrderedLogOdds, [TypingOrderedPressCount, TypingOrderedEnrolledPresses, TypingHandoverLogOdds, TypingAlternationCount, TypingPressIntervalMedianMicros, TypingDwellMedianMicros];
 }
 
 impl Finding {
@@ -231,6 +238,15 @@ impl Finding {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|finding| finding.name() == name)
     }
+}
+
+/// How a change of hands within a session is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandChange {
+    /// Another hand took over.
+    HandedOver,
+    /// Two hands take turns.
+    Shared,
 }
 
 /// Names that older releases wrote down and this one no longer measures: kept verdicts tell them still.

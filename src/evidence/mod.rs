@@ -111,6 +111,13 @@ pub struct Profiles {
 }
 
 impl Profiles {
+    /// Names what in profiles read back no session can have left there. `None` when sound. Typing keeps whole numbers
+    /// only, any of which it may have kept.
+    pub fn unsound(&self) -> Option<&'static str> {
+        let gated = self.remote_input.unsound().or_else(|| self.network.unsound());
+        gated.or_else(|| self.timezone.unsound()).or_else(|| self.crowd.unsound()).or_else(|| self.telemetry.unsound())
+    }
+
     /// Share of remembered session starts by hour of the week, Monday 00:00 UTC first; all 0 without any.
     pub fn activity_by_hour(&self) -> [f32; 168] {
         timezone::activity_by_hour(&self.timezone)
@@ -145,6 +152,9 @@ impl Profiles {
         };
         let log_odds = features.get(feature::FeatureId::TypingPhraseLogOdds).unwrap_or(0.0);
         self.typing.learn(&seen.typing, &parameters.typing, seen.time, lesson, log_odds);
+        if always || typing::teaches_ordered(&seen.typing, features, &self.typing, &parameters.typing) {
+            self.typing.learn_ordered(&seen.typing, &parameters.typing, seen.time);
+        }
         learned |= lesson != typing::Lesson::Nothing;
         if always || remote_input::accepts(&seen.remote_input, features, &self.remote_input, &parameters.remote_input) {
             let pointer = features.get(FeatureId::RemoteInputPointerLogOdds);

@@ -6,11 +6,12 @@
 use super::format;
 use super::journal::{Shelf, Write};
 use super::labels::{KeptFeedback, Placed, Recorded};
-use super::memory::{Entry, MemoryStore, Room};
+use super::memory::MemoryStore;
 use super::neighbours::Neighbour;
 use super::nonces::NonceKey;
 use super::pools::Contribution;
 use super::store::given;
+use super::tenant_room::{Entry, Room};
 use super::{Durable, Kept, Record, StoreError, TenantId, TokenKind, Visit, lock};
 use crate::event::{EventTime, Token};
 use std::collections::HashMap;

@@ -8,10 +8,11 @@
 //! A directory belongs to one process at a time; the database locks a file in it.
 
 use super::afterwards::{Afterwards, Change, Listener, Rename, Settle, Shared};
+use super::backing::{Backing, ReplyName};
 use super::format::{self, FORMAT};
 use super::journal::{Journal, Released, Shelf, Write};
 use super::labels::{KeptFeedback, Recorded};
-use super::memory::{Backing, MemoryStore, ReplyName};
+use super::memory::MemoryStore;
 use super::neighbours::Neighbourhood;
 use super::replies::Reply;
 use super::tombstones::Secret;
@@ -20,6 +21,7 @@ use super::{
 };
 use crate::event::EventTime;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -41,6 +43,10 @@ impl<R: Record, V: Kept> DurableStore<R, V> {
     /// Fails when another process has it open, when it was written by another format, or when something in it
     /// cannot be read back: serving as if a worker had no past would be worse than not serving.
     pub fn open(path: &Path, config: Config) -> Result<DurableStore<R, V>, StoreError> {
+        DurableStore::read_back(path, config).map_err(|error| error.found_in(path))
+    }
+
+    fn read_back(path: &Path, config: Config) -> Result<DurableStore<R, V>, StoreError> {
         let shelves = Shelves::open(path)?;
         let secret = shelves.found_or_founded()?;
         let writing = shelves.clone();
@@ -115,7 +121,28 @@ fn bad_key(what: &str) -> StoreError {
 }
 
 fn unreadable(error: fjall::Error) -> StoreError {
-    StoreError::Unreadable { cause: error.to_string() }
+    let cause = match error {
+        fjall::Error::Io(error) => error.to_string(),
+        error => error.to_string(),
+    };
+    StoreError::Unreadable { cause }
+}
+
+/// Whether the system says that it is not for us, rather than that the disk is ill.
+fn denied(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
+}
+
+/// Makes the directory if it is not there, and tells directories apart in which no store can be.
+fn usable(path: &Path) -> Result<(), StoreError> {
+    let unusable = |cause: String| StoreError::Unusable { path: path.display().to_string(), cause };
+    std::fs::create_dir_all(path).map_err(|error| unusable(error.to_string()))?;
+    // The database writes its version last when it makes itself, and hands nothing out before.
+    let begun = path.join("keyspaces").exists();
+    if begun && !path.join("version").exists() {
+        return Err(unusable("making a store in it was cut off before anything was kept: empty it first".into()));
+    }
+    Ok(())
 }
 
 /// Takes a key and its value.
@@ -139,9 +166,13 @@ struct Shelves {
 
 impl Shelves {
     fn open(path: &Path) -> Result<Shelves, StoreError> {
+        usable(path)?;
         let opening = Database::builder(path).cache_size(CACHE_BYTES).manual_journal_persist(true).open();
         let database = opening.map_err(|error| match error {
             fjall::Error::Locked => StoreError::Locked { path: path.display().to_string() },
+            fjall::Error::Io(error) if !path.join("version").exists() || denied(&error) => {
+                StoreError::Unusable { path: path.display().to_string(), cause: error.to_string() }
+            }
             error => unreadable(error),
         })?;
         let shelf = |name| {

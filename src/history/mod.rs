@@ -16,6 +16,7 @@
 //! the next.
 
 pub mod afterwards;
+mod backing;
 mod changes;
 pub mod durable;
 mod format;
@@ -28,6 +29,7 @@ mod pools;
 mod record;
 mod replies;
 pub mod store;
+mod tenant_room;
 pub mod ticket;
 mod tombstones;
 
@@ -50,7 +52,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Something that can be written down and read again, by a later version of the program too.
 pub trait Kept: Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// Version of the written form. Raise it when the form changes: what was written under another is refused by name.
+    /// Version of the written form. Raise it when the form changes: what was written under another is refused by name,
+    /// but for the records that [`Record::read_older`] takes.
     const FORMAT: u8;
 }
 
@@ -59,9 +62,23 @@ pub trait Record: Kept + Clone + Default {
     /// The latest event the record knows of; workers are dropped when it is long past.
     fn last_seen(&self) -> EventTime;
 
+    /// Reads what an older release wrote under `format` at the start of `bytes`; returns it in today's form, and what
+    /// follows it. `None` when that format is not read any more, or never was one.
+    fn read_older(format: u8, bytes: &[u8]) -> Option<postcard::Result<(Self, &[u8])>> {
+        let (_, _) = (format, bytes);
+        None
+    }
+
     /// What the worker gives to what is common to all who type the same phrase: its key and the worker's stored means.
     fn phrases(&self) -> impl Iterator<Item = (u64, &[i16])> {
         std::iter::empty()
+    }
+
+    /// Names what in it this program never writes: a number that is none, or one out of its range. `None` when sound.
+    ///
+    /// Asked of every record that is read back, so that whoever scores may rely on it.
+    fn unsound(&self) -> Option<&'static str> {
+        None
     }
 }
 

@@ -3,7 +3,8 @@
 use super::{Kept, Record};
 use crate::event::EventTime;
 use crate::evidence::Profiles;
-use crate::risk::{Maturity, Standing, Verdict};
+use crate::risk::standing::FirstStanding;
+use crate::risk::{Days, Maturity, Standing, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// Everything remembered of a worker but verdicts and tokens, which the store keeps apart.
@@ -17,10 +18,21 @@ pub struct WorkerRecord {
     pub maturity: Maturity,
     /// Latest event, whether or not it taught.
     pub last_seen: EventTime,
+    /// How the standing came about, day by day.
+    pub days: Days,
+}
+
+/// The record of format 1: before the latest days weighed on their own, and the days of a standing were kept.
+#[derive(Deserialize)]
+struct WithoutDays {
+    profiles: Profiles,
+    standing: FirstStanding,
+    maturity: Maturity,
+    last_seen: EventTime,
 }
 
 impl Kept for WorkerRecord {
-    const FORMAT: u8 = 1;
+    const FORMAT: u8 = 2;
 }
 
 impl Record for WorkerRecord {
@@ -28,11 +40,83 @@ impl Record for WorkerRecord {
         self.last_seen
     }
 
+    fn read_older(format: u8, bytes: &[u8]) -> Option<postcard::Result<(Self, &[u8])>> {
+        let whole = |(read, rest)| {
+            let WithoutDays { profiles, standing, maturity, last_seen } = read;
+            (Self { profiles, standing: standing.into(), maturity, last_seen, days: Days::default() }, rest)
+        };
+        (format == 1).then(|| postcard::take_from_bytes(bytes).map(whole))
+    }
+
     fn phrases(&self) -> impl Iterator<Item = (u64, &[i16])> {
         self.profiles.typing.pooled()
+    }
+
+    fn unsound(&self) -> Option<&'static str> {
+        self.profiles.unsound().or_else(|| self.standing.unsound())
     }
 }
 
 impl Kept for Verdict {
     const FORMAT: u8 = 2;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::network::profile::Seen;
+    use crate::evidence::network::travel::Stay;
+
+    /// Breaks a sound record and says what of it is called unsound.
+    fn broken(change: impl FnOnce(&mut WorkerRecord)) -> Option<&'static str> {
+        let mut record = WorkerRecord::default();
+        assert_eq!(record.unsound(), None);
+        change(&mut record);
+        record.unsound()
+    }
+
+    #[test]
+    fn numbers_no_session_leaves_behind_are_named() {
+        let stay = |latitude_degrees| Stay {
+            latitude_degrees,
+            longitude_degrees: 0.0,
+            radius_km: 5,
+            time: EventTime(0),
+            address: 0,
+            device: 0,
+        };
+        let named = [
+            broken(|record| record.profiles.remote_input.pointer.weight = -1.0),
+            // Finite, and learning one more session from it is not.
+            broken(|record| record.profiles.remote_input.reaction.mean = 3e38),
+            broken(|record| record.profiles.remote_input.answer_count = f32::INFINITY),
+            broken(|record| record.profiles.network.session_weight = f32::NAN),
+            broken(|record| record.profiles.network.pools = vec![Seen { value: 1, weight: f32::NAN }]),
+            broken(|record| record.profiles.network.regions = vec![Seen { value: 1, weight: 1.0 }; 200]),
+            broken(|record| record.profiles.network.last = Some(stay(91.0))),
+            broken(|record| record.profiles.network.last = Some(stay(f32::NAN))),
+            broken(|record| record.profiles.timezone.cells = vec![(7, 1), (7, 1)]),
+            broken(|record| record.profiles.timezone.cells = vec![(336, 1)]),
+            broken(|record| record.profiles.timezone.cells = vec![(1, 0)]),
+        ];
+        let expected = [
+            "remote_input.pointer",
+            "remote_input.reaction",
+            "remote_input.answer_count",
+            "network.session_weight",
+            "network.pools",
+            "network.regions",
+            "network.last",
+            "network.last",
+            "timezone.cells",
+            "timezone.cells",
+            "timezone.cells",
+        ];
+        assert_eq!(named, expected.map(Some));
+        let sound = broken(|record| {
+            record.profiles.network.last = Some(stay(-90.0));
+            record.profiles.timezone.cells = vec![(0, 1), (335, 9)];
+        });
+        assert_eq!(sound, None);
+    }
 }

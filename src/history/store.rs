@@ -10,6 +10,7 @@ use crate::event::{EventTime, Token, limits};
 use crate::evidence::crowd::ClaimSummary;
 use crate::evidence::typing::PhraseBackground;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A tenant, as the store numbers them. Given by [`Store::tenant`]; another store may number otherwise.
@@ -58,6 +59,13 @@ impl Config {
             reply_retention_micros: limits::REPLY_RETENTION_MICROS,
             worker_retention_micros: WORKER_RETENTION_MICROS,
         }
+    }
+
+    /// The same into a data directory: replies are kept as long as workers. A run that was cut off has scored more than
+    /// it printed, hundreds of events that may lie weeks apart; whoever runs the rest again must find them answered, or
+    /// they would teach twice.
+    pub fn of_events_kept() -> Config {
+        Config { reply_retention_micros: WORKER_RETENTION_MICROS, ..Config::of_events() }
     }
 }
 
@@ -160,6 +168,13 @@ pub enum StoreError {
         /// What the system said.
         cause: Arc<str>,
     },
+    /// No store can be in this place.
+    Unusable {
+        /// The data directory.
+        path: String,
+        /// What the system said.
+        cause: String,
+    },
     /// Reading failed.
     Unreadable {
         /// What the system said.
@@ -167,6 +182,16 @@ pub enum StoreError {
     },
     /// The tenant is not of this store.
     UnknownTenant,
+}
+
+impl StoreError {
+    /// The same, saying in which data directory.
+    pub(super) fn found_in(mut self, path: &Path) -> StoreError {
+        if let StoreError::UnknownFormat { what, .. } | StoreError::Damaged { what, .. } = &mut self {
+            *what = format!("{what} at {}", path.display());
+        }
+        self
+    }
 }
 
 impl fmt::Display for StoreError {
@@ -184,6 +209,9 @@ impl fmt::Display for StoreError {
             }
             StoreError::Unwritable { cause } => {
                 write!(f, "the data directory cannot be written ({cause}): free or repair the disk, then restart")
+            }
+            StoreError::Unusable { path, cause } => {
+                write!(f, "`{path}` cannot be the data directory ({cause}): name one that this user may write")
             }
             StoreError::Unreadable { cause } => {
                 write!(f, "the data directory cannot be read ({cause}): repair the disk, then restart")

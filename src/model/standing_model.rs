@@ -35,6 +35,14 @@ pub struct StandingModel {
     pub findings: Vec<FindingModel>,
     /// Days after which old evidence counts half.
     pub half_life_days: f64,
+    /// Days that the short memory of a finding holds: what a standing is judged by besides the mean of all sessions.
+    #[serde(default = "one_day")]
+    pub latest_day_count: f64,
+    /// Weight of that memory's likelihood ratio beside that of all sessions, 0 to 1: the belief that a hostile worker's
+    /// account changed hands of late rather than was hostile all along. At 0, the value of models without it, it is
+    /// not heard.
+    #[serde(default)]
+    pub latest_weight: f64,
     /// Distinct days on which physics must hold before it may flag alone.
     pub sustained_day_count: u32,
     /// Flags per honest worker-month the threshold aims at.
@@ -49,6 +57,10 @@ pub struct PreparedStanding {
     /// The model.
     pub model: StandingModel,
     by_finding: Vec<Option<usize>>,
+}
+
+fn one_day() -> f64 {
+    1.0
 }
 
 impl StandingModel {
@@ -80,6 +92,9 @@ impl StandingModel {
             }
         }
         let sound = self.half_life_days > 0.0 && self.false_flag_budget > 0.0 && self.threshold_log_odds.is_finite();
+        if !(1.0..=365.0).contains(&self.latest_day_count) || !(0.0..1.0).contains(&self.latest_weight) {
+            return Err("standing needs latest_day_count from 1 to 365 and latest_weight from 0 to below 1".into());
+        }
         if !sound {
             return Err("standing needs a half-life, a budget and a threshold".into());
         }

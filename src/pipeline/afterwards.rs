@@ -7,7 +7,7 @@ use crate::evidence::feature::Features;
 use crate::history::{KeptFeedback, NonceClaim, Recorded, StoreError, TenantId, TokenKind};
 use crate::history::{Visit, WorkerRecord};
 use crate::model::Model;
-use crate::risk::{ReasonCode, Standing, StandingLevel};
+use crate::risk::{ReasonCode, Standing, StandingLevel, Stood};
 use std::sync::Arc;
 
 /// Workers whom another worker's event may concern: they share a token that it was seen with for the first time.
@@ -43,18 +43,21 @@ pub(super) fn met(seen: &crowd::Observation, visit: &Visit<'_, WorkerRecord>) ->
     workers
 }
 
-/// Changes the standing of the worker in hand, and has watchers told when its level changed. What stays is not written.
-fn change(visit: &mut Visit<'_, WorkerRecord>, how: impl FnOnce(&mut Standing)) {
+/// Changes the standing of the worker in hand at `time`, and has watchers told when its level changed. What stays is not
+/// written.
+fn change(visit: &mut Visit<'_, WorkerRecord>, time: EventTime, how: impl FnOnce(&mut Standing) -> Stood) {
     let before = &visit.record().standing;
     let (mut standing, level) = (before.clone(), before.level());
-    how(&mut standing);
+    let stood = how(&mut standing);
     if standing == *before {
         return;
     }
     if standing.level() != level {
         visit.tell(standing.level() != StandingLevel::Low);
     }
-    visit.record_mut().standing = standing;
+    let record = visit.record_mut();
+    record.standing = standing;
+    record.days.change(stood, time.0);
 }
 
 /// The worker's company anew, through the tokens of another's event that it was seen with too.
@@ -66,7 +69,8 @@ fn implicate(visit: &mut Visit<'_, WorkerRecord>, implicated: &Implicated, model
     let mut features = Features::default();
     let asked: Vec<_> = seen.tokens.iter().map(|(kind, token)| (TokenKind(*kind as u8), *token)).collect();
     crowd::compare(&seen, profile, None, &meet(&asked, visit), &model.file.evidence.crowd, &mut features);
-    change(visit, |standing| standing.implicate(&features, &model.standing, implicated.time.0));
+    let time = implicated.time;
+    change(visit, time, |standing| standing.implicate(&features, &model.standing, time.0));
 }
 
 impl Pipeline {
@@ -119,7 +123,7 @@ impl Pipeline {
         })?;
         for worker in standing_out {
             self.store.revisit(tenant, &worker, now, &mut |visit| {
-                change(visit, |standing| standing.settle(&model.standing, now.0));
+                change(visit, now, |standing| standing.settle(&model.standing, now.0));
             })?;
         }
         Ok(())
@@ -139,7 +143,7 @@ impl Pipeline {
             numbers.iter().filter_map(|number| ReasonCode::from_number(i32::from(*number))).collect()
         };
         let mut settle = |visit: &mut Visit<'_, WorkerRecord>, cleared: &[u16], fresh: &[u16]| {
-            change(visit, |standing| standing.clear(&codes(cleared), &codes(fresh), &model.standing, now.0));
+            change(visit, now, |standing| standing.clear(&codes(cleared), &codes(fresh), &model.standing, now.0));
         };
         Ok(self.store.record_feedback(tenant, entry, &mut settle)?)
     }

@@ -1,13 +1,18 @@
 //! What the tests share: a service on loopback, and events that people might have sent.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod live;
+pub mod services;
+
 use elsewhere::api::server::{Ended, Service};
 use elsewhere::api::wire;
 use elsewhere::api::wire::session_risk_service_client::SessionRiskServiceClient;
-use elsewhere::config::ConfigUnchecked;
+use elsewhere::config::{ConfigUnchecked, TenantUnchecked};
 use elsewhere::history::{Clock, Config as Retention, DurableStore, MemoryStore};
 use elsewhere::model::Model;
 use elsewhere::pipeline::{Models, Pipeline, SharedStore};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -15,6 +20,8 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
+use tonic::{Request, Status};
+use tonic_types::StatusExt as _;
 
 /// A running service; dropped or stopped, it drains.
 pub struct Running {
@@ -131,6 +138,39 @@ pub fn login(event_id: &str, worker_id: &str, seconds: i64, turn: u32) -> wire::
 
 pub fn request(event: wire::SessionEvent) -> wire::AssessSessionRequest {
     wire::AssessSessionRequest { event: Some(event), ..Default::default() }
+}
+
+/// Reason of a refusal.
+pub fn reason(status: &Status) -> String {
+    let details = status.get_error_details();
+    let info = details.error_info().expect("an ErrorInfo");
+    assert_eq!(info.domain, "elsewhere");
+    info.reason.clone()
+}
+
+/// Fields that a refusal names.
+pub fn fields(status: &Status) -> BTreeSet<String> {
+    let details = status.get_error_details();
+    let bad = details.bad_request().expect("a BadRequest");
+    bad.field_violations.iter().map(|violation| violation.field.clone()).collect()
+}
+
+/// A tenant that may send neither tables nor secrets.
+pub fn tenant(id: &str, token: &str) -> TenantUnchecked {
+    let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+    TenantUnchecked {
+        id: id.into(),
+        token_sha256: elsewhere::model::artefact::hex(&hash),
+        cadence_tables: false,
+        secret_typing: false,
+    }
+}
+
+/// A request with a bearer token.
+pub fn signed<T>(message: T, token: &str) -> Request<T> {
+    let mut request = Request::new(message);
+    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().expect("a header"));
+    request
 }
 
 /// What `elsewhere score` answers to lines of requests, line by line.

@@ -115,7 +115,8 @@ pub fn card(file: &ModelFile, evaluation: &Evaluation) -> String {
          of the rhythm on the folds that measure it. These figures are optimistic by that choice, and their intervals do not say so.\n\
          The caps of a standing were chosen while an earlier test company was looked at: of loop, gap and round trip at 8 nats it\n\
          flagged 10 of 25 proxied operators and no honest worker, at 10 nats all 25 and one honest worker by its loop alone; so\n\
-         the loop has 8 and the path 10. The test company below is another, looked at once.\n\n",
+         the loop has 8 and the path 10. The length of a standing's short memory was chosen with the next one in view. The test\n\
+         company below is another, from which nothing was chosen.\n\n",
         id = file.model_id,
         schema = file.feature_schema_version,
         feature_count = file.features.len(),

@@ -14,6 +14,15 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// Names what in a profile read back no session can have left there. `None` when sound.
+    pub fn unsound(&self) -> Option<&'static str> {
+        let place = self.claim.and_then(|claim| claim.place);
+        let outside = place.is_some_and(|place| {
+            place.latitude_centidegrees.unsigned_abs() > 9_000 || place.longitude_centidegrees.unsigned_abs() > 18_000
+        });
+        outside.then_some("crowd.claim.place")
+    }
+
     /// Remembers the claim and that tokens were sent.
     pub fn learn(&mut self, observation: &Observation, _parameters: &Parameters, _time: EventTime) {
         if observation.claim.is_some() {

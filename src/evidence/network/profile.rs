@@ -61,6 +61,28 @@ pub fn weight_of(seen: &[Seen], value: Option<u32>) -> f32 {
 }
 
 impl Profile {
+    /// Names what in a profile read back no session can have left there. `None` when sound.
+    pub fn unsound(&self) -> Option<&'static str> {
+        // A NaN lies in no range.
+        let weight = |weight: &f32| (0.0..=1e9).contains(weight);
+        let seen = |list: &[Seen], most: usize| list.len() <= most && list.iter().all(|seen| weight(&seen.weight));
+        let stay = |stay: &travel::Stay| {
+            (-90.0..=90.0).contains(&stay.latitude_degrees) && (-180.0..=180.0).contains(&stay.longitude_degrees)
+        };
+        let sound = [
+            ("network.session_weight", weight(&self.session_weight)),
+            ("network.addresses", seen(&self.addresses, ADDRESSES_MAX)),
+            ("network.pools", seen(&self.pools, POOLS_MAX)),
+            ("network.systems", seen(&self.systems, SYSTEMS_MAX)),
+            ("network.regions", seen(&self.regions, REGIONS_MAX)),
+            ("network.clients", seen(&self.clients, CLIENTS_MAX)),
+            ("network.trial_weights", self.trial_weights.iter().all(weight)),
+            ("network.novel_weights", self.novel_weights.iter().all(weight)),
+            ("network.last", self.last.as_ref().is_none_or(stay)),
+        ];
+        sound.into_iter().find(|(_, sound)| !sound).map(|(name, _)| name)
+    }
+
     /// Ageing factor from the last learning to `time`; late events age nothing.
     pub fn age_factor(&self, parameters: &Parameters, time: EventTime) -> f32 {
         let days = time.days_since(self.learn_time);

@@ -34,6 +34,12 @@ impl Moments {
         self.weight = total as f32;
     }
 
+    /// Whether entries can have led to this, so that learning more leads to nothing infinite. A NaN lies in no range.
+    fn sound(&self) -> bool {
+        // Rounding may leave a scatter a little under 0; `variance` has its floor.
+        (0.0..=1e9).contains(&self.weight) && self.mean.abs() <= 1e9 && self.scatter.abs() <= 1e30
+    }
+
     /// Variance, at least `floor`.
     pub fn variance(&self, floor: f64) -> f64 {
         if self.weight > 0.0 { (f64::from(self.scatter) / f64::from(self.weight)).max(floor) } else { floor }
@@ -83,6 +89,20 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// Names what in a profile read back no session can have left there. `None` when sound.
+    pub fn unsound(&self) -> Option<&'static str> {
+        let named = [
+            ("remote_input.pointer", &self.pointer),
+            ("remote_input.pointer_gap", &self.pointer_gap),
+            ("remote_input.keys", &self.keys),
+            ("remote_input.comb", &self.comb),
+            ("remote_input.reaction", &self.reaction),
+            ("remote_input.delay_spread", &self.delay_spread),
+        ];
+        let found = named.into_iter().find(|(_, moments)| !moments.sound()).map(|(name, _)| name);
+        found.or((!(0.0..=1e9).contains(&self.answer_count)).then_some("remote_input.answer_count"))
+    }
+
     /// Learns one session. A late event counts as if it happened when the last one did. `pointer_log_odds` is the score
     /// of the session's pointer, where comparing it has taken it already.
     pub fn learn(

@@ -20,6 +20,11 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// Names what in a profile read back no session can have left there. `None` when sound.
+    pub fn unsound(&self) -> Option<&'static str> {
+        (self.digests.len() > DIGESTS_MAX).then_some("telemetry.digests")
+    }
+
     /// When a digest was first seen, or `None` when it was not.
     pub(super) fn first_seen(&self, digest: u64) -> Option<EventTime> {
         let found = self.digests.iter().find(|(known, _)| *known == digest);
@@ -59,6 +64,6 @@ impl Profile {
     /// One line per remembered statistic: name, effective count, median, spread.
     pub fn summaries(&self) -> Vec<(&'static str, f64, f64, f64)> {
         let silent = f64::from(self.silent_count);
-        vec![("telemetry.silent_event_count", f64::from(self.voice_count + self.silent_count), silent, 0.0)]
+        vec![("telemetry.silent_event_count", f64::from(self.voice_count) + f64::from(self.silent_count), silent, 0.0)]
     }
 }

@@ -39,6 +39,16 @@ pub fn cell_of(time: EventTime) -> u16 {
 }
 
 impl Profile {
+    /// Names what in a profile read back no session can have left there. `None` when sound.
+    pub fn unsound(&self) -> Option<&'static str> {
+        let cells = &self.cells;
+        let rise = cells.windows(2).all(|two| two[0].0 < two[1].0);
+        let sound = rise
+            && cells.len() <= CELLS_MAX
+            && cells.iter().all(|(cell, weight)| usize::from(*cell) < 2 * HOURS_PER_WEEK && *weight > 0);
+        (!sound).then_some("timezone.cells")
+    }
+
     /// Whether an event would begin a session: four hours or more after the worker's last, or the first of all.
     pub fn starts_session(&self, observation: &Observation) -> bool {
         observation.may_start

@@ -17,8 +17,8 @@ const PRESS_INTERVAL_MICROS_RANGE: (f64, f64) = (100_000.0, 500_000.0);
 
 /// Compares typing with the worker's past.
 ///
-/// `typing.phrase` and `typing.table` say who types and need a past; `typing.synthetic` needs none. Declared assistive
-/// technology silences all three: its timing is not a hand's. `background` is how others type this event's phrase.
+/// `typing.phrase`, `typing.table` and `typing.ordered` say who types and need a past; `typing.synthetic` needs none.
+/// Declared assistive technology silences all of them: its timing is not a hand's. `background` is how others type this event's phrase.
 pub fn compare(
     observation: &Observation,
     profile: &Profile,
@@ -41,6 +41,7 @@ pub fn compare(
     }
     let phrase = compare_phrase(observation, profile, background, parameters, features);
     let table = compare_table(observation, profile, parameters, features);
+    let ordered = compare_ordered(observation, profile, parameters, features);
     // The part that was heard best speaks for the family.
     let rank = |status: CoverageStatus| match status {
         CoverageStatus::Used => 0,
@@ -49,7 +50,7 @@ pub fn compare(
         CoverageStatus::Abstained => 3,
         _ => 4,
     };
-    let status = if rank(table) < rank(phrase) { table } else { phrase };
+    let status = [table, ordered].into_iter().fold(phrase, |best, one| if rank(one) < rank(best) { one } else { best });
     Coverage { status, sample_count }
 }
 
@@ -138,13 +139,51 @@ fn compare_table(
     CoverageStatus::Used
 }
 
+/// Free typing by key classes. What a machine typed is told as that, and not as another hand.
+fn compare_ordered(
+    observation: &Observation,
+    profile: &Profile,
+    parameters: &Parameters,
+    features: &mut Features,
+) -> CoverageStatus {
+    let Some(ordered) = observation.ordered.as_ref().filter(|_| !parameters.ordered.clocks.is_empty()) else {
+        return CoverageStatus::Absent;
+    };
+    if machine_made(features) {
+        return CoverageStatus::Abstained;
+    }
+    let Some(known) = profile.ordered() else { return CoverageStatus::NoHistory };
+    let Some(score) = known.score(ordered, &parameters.ordered) else { return CoverageStatus::NoHistory };
+    features.set(FeatureId::TypingOrderedLogOdds, parameters.ordered.calibrated(&score));
+    features.set(FeatureId::TypingOrderedPressCount, f64::from(score.press_count));
+    features.set(FeatureId::TypingOrderedEnrolledPresses, f64::from(score.enrolled_presses));
+    CoverageStatus::Used
+}
+
+fn machine_made(features: &Features) -> bool {
+    features.get(FeatureId::TypingSyntheticLogOdds).is_some_and(|score| score > 0.0)
+}
+
+/// Whether the ordered free typing of an event may teach the profile.
+pub fn teaches_ordered(
+    observation: &Observation,
+    features: &Features,
+    profile: &Profile,
+    parameters: &Parameters,
+) -> bool {
+    let Some(ordered) = &observation.ordered else { return false };
+    let enrolled = profile.ordered().map_or(0, |known| known.press_count);
+    let score = features.get(FeatureId::TypingOrderedLogOdds);
+    let accepted = |score| parameters.ordered.teaches(score, enrolled, ordered.timer_resolution_micros);
+    !machine_made(features) && score.is_none_or(accepted)
+}
+
 /// How much this family would itself let the event teach the profile.
 ///
 /// The first logins are accepted with reserve: all but what is wildly different. A machine's typing teaches nothing.
 pub fn lesson(observation: &Observation, features: &Features, profile: &Profile, parameters: &Parameters) -> Lesson {
-    let machine = features.get(FeatureId::TypingSyntheticLogOdds).is_some_and(|score| score > 0.0);
     let stranger = features.get(FeatureId::TypingTableLogOdds).is_some_and(|score| score > parameters.table.gate);
-    if machine || stranger {
+    if machine_made(features) || stranger {
         return Lesson::Nothing;
     }
     let (Some(score), Some(Ok(phrase))) = (features.get(FeatureId::TypingPhraseLogOdds), &observation.phrase) else {

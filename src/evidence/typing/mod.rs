@@ -1,4 +1,4 @@
-//! Typing: who is at the keyboard, by the rhythm of fixed phrases and of tables of free typing.
+//! Typing: who is at the keyboard, by the rhythm of fixed phrases and of free typing, in tables or in order.
 //!
 //! May import `event`, `feature` and `quantile`. It never sees a text, a key (beyond the table's opted-in letters) or
 //! a worker id.
@@ -12,8 +12,10 @@ pub mod background;
 pub mod calibration;
 pub mod compare;
 pub mod gate;
+pub mod handover;
 pub mod lineup;
 pub mod observe;
+pub mod ordered;
 pub mod phrase;
 pub mod profile;
 #[cfg(test)]
@@ -22,7 +24,7 @@ pub mod synthetic;
 pub mod table;
 
 pub use background::PhraseBackground;
-pub use compare::{compare, lesson};
+pub use compare::{compare, lesson, teaches_ordered};
 pub use gate::Lesson;
 pub use observe::{Observation, observe};
 pub use profile::Profile;
@@ -38,6 +40,9 @@ pub struct Parameters {
     pub table: table::TableParameters,
     /// Machine-made typing.
     pub synthetic: synthetic::SyntheticParameters,
+    /// Ordered free typing; empty in models that were made before it, which makes it abstain.
+    #[serde(default)]
+    pub ordered: ordered::OrderedParameters,
 }
 
 impl Parameters {
@@ -48,6 +53,7 @@ impl Parameters {
     pub fn check(&self) -> Result<(), String> {
         self.phrase.check()?;
         self.table.check()?;
-        self.synthetic.check()
+        self.synthetic.check()?;
+        self.ordered.check()
     }
 }

@@ -3,6 +3,8 @@
 use super::super::format;
 use super::super::journal::{Journal, Shelf, Write};
 use super::*;
+use crate::history::WorkerRecord;
+use crate::risk::Verdict;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -147,13 +149,19 @@ fn reopened_with(write: Write) -> Result<DurableStore<Taught, Said>, StoreError>
 fn what_another_version_wrote_is_refused_by_name() {
     let worker = |value: Vec<u8>| Write { shelf: Shelf::Workers, key: format::name_key(0, "w-2"), value: Some(value) };
     let refusal = |write| reopened_with(write).map(|_| ()).unwrap_err();
-    let of_worker = "the record of worker `w-2`".to_string();
-    let unknown = |found, expected| StoreError::UnknownFormat { what: of_worker.clone(), found, expected };
-    assert_eq!(refusal(worker(vec![1, 4, 0])), unknown(4, Taught::FORMAT));
-    assert_eq!(refusal(worker(vec![2, 3, 0])), unknown(2, format::FORMAT));
+    let of_worker = |error: StoreError, numbers: (u8, u8)| match error {
+        StoreError::UnknownFormat { what, found, expected } => {
+            assert_eq!((found, expected), numbers);
+            assert!(what.contains(&format::digest("w-2")) && !what.contains("w-2"), "{what}");
+        }
+        other => panic!("{other}"),
+    };
+    of_worker(refusal(worker(vec![1, 4, 0])), (4, Taught::FORMAT));
+    of_worker(refusal(worker(vec![2, 3, 0])), (2, format::FORMAT));
     let whole = Write { shelf: Shelf::Meta, key: b"format".into(), value: Some(vec![9]) };
-    let what = "the data directory".into();
-    assert_eq!(refusal(whole), StoreError::UnknownFormat { what, found: 9, expected: format::FORMAT });
+    let error = refusal(whole);
+    assert!(matches!(&error, StoreError::UnknownFormat { found: 9, expected: format::FORMAT, .. }), "{error}");
+    assert!(error.to_string().starts_with("the data directory at /"), "{error}");
 }
 
 #[test]
@@ -162,13 +170,33 @@ fn what_is_damaged_is_refused_by_name() {
     for damaged in [&sound[..1], &sound[..sound.len() - 1], &[&sound[..], &[0]].concat()] {
         let write = Write { shelf: Shelf::Workers, key: format::name_key(0, "w-2"), value: Some(damaged.into()) };
         let error = reopened_with(write).map(|_| ()).unwrap_err();
-        assert!(matches!(&error, StoreError::Damaged { what, .. } if what.contains("w-2")), "{error}");
+        assert!(matches!(&error, StoreError::Damaged { what, .. } if what.contains(&format::digest("w-2"))), "{error}");
     }
     let reply = Write { shelf: Shelf::Replies, key: format::name_key(0, "e-2"), value: Some(vec![1, 5]) };
     let store = reopened_with(reply).unwrap();
     let tenant = store.tenant("acme").unwrap();
     assert!(matches!(store.verdict(tenant, "e-2"), Err(StoreError::Damaged { what, .. }) if what.contains("e-2")));
     assert!(store.verdict(tenant, "e-1").unwrap().is_some());
+}
+
+#[test]
+fn a_record_of_no_numbers_is_refused_by_worker_and_quantity() {
+    let mut record = WorkerRecord::default();
+    record.profiles.remote_input.reaction.mean = f32::NAN;
+    let directory = tempfile::tempdir().unwrap();
+    {
+        let store = DurableStore::<WorkerRecord, Verdict>::open(directory.path(), service()).unwrap();
+        store.tenant("acme").unwrap();
+        let value = Some(format::encode_worker(&record, &[]).unwrap());
+        store.write_raw(Write { shelf: Shelf::Workers, key: format::name_key(0, "w-2"), value }).wait().unwrap();
+    }
+    let error = DurableStore::<WorkerRecord, Verdict>::open(directory.path(), service()).map(|_| ()).unwrap_err();
+    let error = error.to_string();
+    // `printf w-2 | sha256sum` begins so.
+    for told in ["d4ea834145ae8a79", "remote_input.reaction", "backup", &directory.path().display().to_string()] {
+        assert!(error.contains(told), "{told} is not in: {error}");
+    }
+    assert!(!error.contains("w-2"), "{error}");
 }
 
 #[test]

@@ -25,6 +25,8 @@ fn model() -> PreparedStanding {
     let model = StandingModel {
         findings: vec![entry("remote_input.pointer", 5.0, 5.0), entry("remote_input.loop", 5.0, 10.0)],
         half_life_days: 60.0,
+        latest_day_count: 3.0,
+        latest_weight: 0.0,
         sustained_day_count: 3,
         false_flag_budget: 1e-3,
         threshold_log_odds: 6.9,
@@ -41,7 +43,9 @@ fn session(feature: FeatureId, score: f64) -> Features {
 fn after(feature: FeatureId, score: f64, days: i64) -> WorkerStanding {
     let (model, features) = (model(), session(feature, score));
     let mut standing = Standing::default();
-    (0..days).for_each(|day| standing.add(&features, &model, day * DAY));
+    for day in 0..days {
+        standing.add(&features, &model, day * DAY);
+    }
     standing.report(&model, (days - 1) * DAY)
 }
 
@@ -68,7 +72,9 @@ fn a_steady_oddity_levels_off() {
 fn a_day_of_many_sessions_is_one_day() {
     let (model, features) = (model(), session(FeatureId::RemoteInputLoopLogOdds, 8.0));
     let mut standing = Standing::default();
-    (0..10).for_each(|minute| standing.add(&features, &model, minute * 60_000_000));
+    for minute in 0..10 {
+        standing.add(&features, &model, minute * 60_000_000);
+    }
     let report = standing.report(&model, 600_000_000);
     assert_eq!((report.session_count, report.day_count, report.flagged), (10, 1, false));
 }
@@ -77,7 +83,9 @@ fn a_day_of_many_sessions_is_one_day() {
 fn old_evidence_fades_and_the_flag_with_it() {
     let (model, features) = (model(), session(FeatureId::RemoteInputLoopLogOdds, 8.0));
     let mut standing = Standing::default();
-    (0..5).for_each(|day| standing.add(&features, &model, day * DAY));
+    for day in 0..5 {
+        standing.add(&features, &model, day * DAY);
+    }
     let (now, later) = (standing.report(&model, 4 * DAY), standing.report(&model, 2_000 * DAY));
     assert!(now.flagged && !later.flagged && later.evidence_log_odds < now.evidence_log_odds / 2.0);
     assert_eq!(later.flag_micros, now.flag_micros, "when it last became true is still told");
@@ -86,7 +94,9 @@ fn old_evidence_fades_and_the_flag_with_it() {
 const LOOP: FeatureId = FeatureId::RemoteInputLoopLogOdds;
 
 fn loops(standing: &mut Standing, score: f64, days: std::ops::Range<i64>) {
-    days.for_each(|day| standing.add(&session(LOOP, score), &model(), day * DAY));
+    for day in days {
+        standing.add(&session(LOOP, score), &model(), day * DAY);
+    }
 }
 
 fn clear(standing: &mut Standing, codes: &[ReasonCode]) {
@@ -157,7 +167,7 @@ proptest::proptest! {
             }
         }
         let now = (before.len() + after.len()) as i64 * 86_400;
-        let sum = |standing: &Standing| standing.evidence_log_odds(&model, now);
+        let sum = |standing: &Standing| standing.report(&model, now * 1_000_000).evidence_log_odds;
         proptest::prop_assert!(sum(&one) <= sum(&plain) + 1e-9 && sum(&both) <= sum(&one) + 1e-9);
         proptest::prop_assert_eq!(&both.cleared, &turned.cleared, "the order of clearing is free");
         let loops_of = |standing: &Standing| {
@@ -213,4 +223,61 @@ fn reasons_and_residual_add_up_to_the_evidence() {
     let standing = after(FeatureId::RemoteInputLoopLogOdds, 1.3, 7);
     let told: f64 = standing.reasons.iter().map(|reason| reason.contribution_log_odds).sum();
     assert!((told + standing.residual_log_odds - standing.evidence_log_odds).abs() < 1e-12);
+}
+
+/// The model of the other tests, with the short memory heard.
+fn listening() -> PreparedStanding {
+    StandingModel { latest_weight: 0.5, ..model().model }.prepare().expect("a sound model")
+}
+
+/// Days until the flag after as many honest days, three sessions a day.
+fn days_to_flag(model: &PreparedStanding, honest_days: i64) -> Option<i64> {
+    let mut standing = Standing::default();
+    for day in 0..honest_days + 40 {
+        let score = if day < honest_days { -2.0 } else { 4.0 };
+        let mut features = session(FeatureId::RemoteInputLoopLogOdds, score);
+        features.set(FeatureId::RemoteInputPointerLogOdds, score);
+        for hour in 0..3 {
+            standing.add(&features, model, day * DAY + hour * DAY / 24);
+        }
+        if standing.flagged() {
+            return Some(day - honest_days);
+        }
+    }
+    None
+}
+
+#[test]
+fn a_takeover_is_flagged_within_days_however_long_the_honest_past() {
+    let (without, with) = (model(), listening());
+    let late = days_to_flag(&without, 60);
+    assert!(late.is_none_or(|days| days > 20), "{late:?}");
+    let soon = days_to_flag(&with, 60);
+    assert!(soon.is_some_and(|days| days <= 4), "{soon:?}");
+    assert_eq!(soon, days_to_flag(&with, 200), "no longer past makes it later");
+}
+
+#[test]
+fn two_memories_never_say_more_than_the_louder_one_nor_less_than_half_of_it() {
+    let mut standing = Standing::default();
+    for day in 0..30 {
+        let score = f64::from((day * 7 + 3) % 11) - 4.0;
+        standing.add(&session(FeatureId::RemoteInputLoopLogOdds, score), &listening(), i64::from(day) * DAY);
+        let (both, all) = (listening(), model());
+        let now = i64::from(day) * DAY;
+        let heard = standing.report(&both, now).evidence_log_odds;
+        let alone = standing.report(&all, now).evidence_log_odds;
+        assert!(heard >= alone - std::f64::consts::LN_2 - 1e-9, "{heard} {alone}");
+        assert!(heard <= 10.0);
+    }
+}
+
+#[test]
+fn the_short_memory_decays_by_days_and_not_by_sessions() {
+    let mut busy = Latest::default();
+    (0..100).for_each(|_| busy.add(1.0, false, 3.0));
+    assert_eq!(busy.count(), 31.875);
+    let mut calm = Latest::default();
+    (0..100).for_each(|_| calm.add(-1.0, true, 3.0));
+    assert!((calm.count() - 3.0).abs() < 0.2 && (calm.mean() + 1.0).abs() < 0.02, "{calm:?}");
 }

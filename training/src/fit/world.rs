@@ -63,7 +63,7 @@ fn role(finding: Finding) -> Role {
         Finding::RemoteInputLoop => role(-1.5, 5.0, 5.0, 8.0, false),
         Finding::NetworkRoundTrip | Finding::NetworkGap => role(-1.5, 5.0, 5.0, 10.0, false),
         Finding::RemoteInputPointer | Finding::RemoteInputKey => role(-1.5, 4.5, 5.0, 5.0, false),
-        Finding::TypingPhrase | Finding::TypingTable => role(-2.5, 5.0, 4.5, 4.5, false),
+        Finding::TypingPhrase | Finding::TypingTable | Finding::TypingOrdered => role(-2.5, 5.0, 4.5, 4.5, false),
         Finding::CrowdSite | Finding::CrowdAuthenticator | Finding::CrowdRelay => role(0.0, 4.0, 4.5, 4.5, true),
         // Rhythm corroborates, it never convicts.
         Finding::TimezoneRhythm => role(-2.0, 3.0, 3.0, 3.0, true),
@@ -87,6 +87,8 @@ pub fn unweighted() -> (Additive, StandingModel) {
     let standing = StandingModel {
         findings: Vec::new(),
         half_life_days: HALF_LIFE_DAYS,
+        latest_day_count: LATEST_DAYS,
+        latest_weight: LATEST_WEIGHT,
         sustained_day_count: SUSTAINED_DAYS,
         false_flag_budget: BUDGET,
         threshold_log_odds: (1.0 / BUDGET).ln(),
@@ -96,6 +98,12 @@ pub fn unweighted() -> (Additive, StandingModel) {
 
 /// A quarter's work fades to half in two months: long enough for twenty workdays to add up, short enough to forgive.
 const HALF_LIFE_DAYS: f64 = 60.0;
+/// Days that the short memory of a standing holds. Of 2, 3 and 5 days, and 4 to 15 sessions, all flagged 19 to 25 of 25
+/// takeovers (5 to 8 without it) and moved the most suspicious honest worker by under .4 nats; three days agree with
+/// [`SUSTAINED_DAYS`].
+const LATEST_DAYS: f64 = 3.0;
+/// Belief that a hostile account changed hands rather than was hostile all along. Prior by judgement: even.
+const LATEST_WEIGHT: f64 = 0.5;
 /// Days on which physics must hold before it flags alone. Design figure.
 const SUSTAINED_DAYS: u32 = 3;
 /// False flags per worker-month. Design figure.

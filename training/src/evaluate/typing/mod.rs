@@ -6,6 +6,8 @@
 
 mod drift;
 mod gate;
+mod handover;
+mod ordered;
 mod phrase;
 mod slices;
 mod synthetic;
@@ -151,6 +153,8 @@ pub fn evaluate(data: &Path, new_scorer: &mut NewScorer<'_>, seed: u64) -> Resul
     phrase::evaluate(&mut figures, data, new_scorer, seed)?;
     slices::evaluate(&mut figures, data, seed)?;
     table::evaluate(&mut figures, data, new_scorer, seed)?;
+    ordered::evaluate(&mut figures, data, new_scorer, seed)?;
+    handover::evaluate(&mut figures, data, new_scorer, seed)?;
     synthetic::evaluate(&mut figures, data, new_scorer, seed)?;
     Ok(figures)
 }

@@ -2,6 +2,7 @@
 
 mod accord;
 pub(crate) mod gate;
+pub mod ordered;
 pub mod phrase;
 pub(crate) mod pseudo;
 mod synthetic;
@@ -56,6 +57,7 @@ pub fn fit(data: &Path, seed: u64) -> Result<Parameters, String> {
         phrase: phrase::fit_phrase(data, seed, &|_, _| true)?,
         table: fit_table(data, &|_, _| true)?,
         synthetic: synthetic::fit_synthetic(data)?,
+        ordered: ordered::fit_ordered(data, &|_, _| true)?,
     };
     parameters.check()?;
     Ok(parameters)

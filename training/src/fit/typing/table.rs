@@ -262,7 +262,7 @@ fn round(model: &mut Cells, tables: &[&TableObservation], rank: usize) {
 }
 
 /// Eigenvalues and eigenvectors (columns) of a symmetric matrix by Jacobi rotations.
-fn eigen(matrix: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
+pub(super) fn eigen(matrix: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
     let mut a = matrix.to_vec();
     let mut v = vec![0.0; n * n];
     (0..n).for_each(|i| v[i * n + i] = 1.0);
