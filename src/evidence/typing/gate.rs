@@ -141,7 +141,7 @@ pub(super) fn check(clocks: &[ClockParameters]) -> Result<(), String> {
     let finer = |pair: &[ClockParameters]| pair[0].timer_resolution_micros < pair[1].timer_resolution_micros;
     let ordered = clocks.windows(2).all(finer) && clocks.first().is_some_and(|first| first.timer_resolution_micros > 0);
     if !ordered || !clocks.iter().all(|gates| sound(&gates.alone) && sound(&gates.shared)) {
-        return Err("typing.phrase.gates are missing, not finite or out of order".into());
+        return Err("typing.phrase.clocks are missing, not finite or out of order".into());
     }
     Ok(())
 }
