@@ -7,7 +7,9 @@
 //! compared that is ln((96 + 20) / (84 + 20)) = .109. At a predicted spread of .09 this is 1.21 spreads. Such
 //! deviations enter one Student-t ratio per time; the sum over all times, by the root of their number, is calibrated.
 
+pub mod accord;
 pub mod background;
+pub mod calibration;
 pub mod compare;
 pub mod gate;
 pub mod hand;

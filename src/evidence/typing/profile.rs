@@ -105,7 +105,7 @@ impl Profile {
     }
 
     /// Learns as much of one session as its lesson allows, `log_odds` being what its phrase scored. Of a known name
-    /// another number of presses is a slip, unless the name is hardly known yet.
+    /// other presses, by number or class, are a slip, unless the name is hardly known yet.
     pub fn learn(
         &mut self,
         observation: &Observation,
@@ -114,7 +114,7 @@ impl Profile {
         lesson: Lesson,
         log_odds: f64,
     ) {
-        let day = time.day_number().clamp(0, i64::from(u32::MAX)) as u32;
+        let day = time.day_number().clamp(0, i64::from(u16::MAX)) as u32;
         if let Some(Ok(phrase)) = &observation.phrase {
             if let Some(known) = self.phrases.iter_mut().find(|known| known.lines_up(phrase)) {
                 known.learn_lesson(phrase, &parameters.phrase, day, lesson, log_odds);
@@ -145,7 +145,8 @@ impl Profile {
 
     /// Drops the phrases longest unused until the rest fits; the newest always stays.
     fn keep_recent(&mut self) {
-        self.phrases.sort_by_key(|phrase| (std::cmp::Reverse(phrase.day), std::cmp::Reverse(phrase.count), phrase.key));
+        self.phrases
+            .sort_by_key(|phrase| (std::cmp::Reverse(phrase.day()), std::cmp::Reverse(phrase.count), phrase.key));
         let both = matches!(self.free, Free::Both(..));
         let most = if both { PHRASE_PRESSES_KEPT_MAX_BOTH } else { PHRASE_PRESSES_KEPT_MAX };
         let mut presses = 0;

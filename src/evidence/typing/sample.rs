@@ -1,9 +1,10 @@
 //! Typing samples and parameters for the tests of this family.
 #![cfg(test)]
 
-use super::gate::{ClockGates, Gate, Lesson};
+use super::accord::Accords;
+use super::gate::{ClockParameters, Gate, Lesson};
 use super::ordered::{ClockModel, OrderedParameters, TRAIT_COUNT};
-use super::phrase::{PRIOR_COUNT, PhraseParameters, Prior};
+use super::phrase::{PRIOR_COUNT, PhraseParameters, Prior, YOUNG_COUNT};
 use super::synthetic::SyntheticParameters;
 use super::table::{TableCalibration, TableCell, TableParameters, TablePopulation};
 use super::{Observation, Parameters, Profile, observe};
@@ -32,10 +33,14 @@ pub fn parameters() -> Parameters {
     Parameters {
         phrase: PhraseParameters {
             priors: (0..PRIOR_COUNT).map(prior).collect(),
+            accords: Accords::default(),
             calibration: vec![1.3, 0.2, 0.1, -0.9, -0.4],
             shared_calibration: vec![1.7, 0.1, -1.5, -0.6, -0.3],
-            gates: vec![ClockGates {
+            clocks: vec![ClockParameters {
                 timer_resolution_micros: 16_000,
+                young_count: YOUNG_COUNT,
+                calibration: Vec::new(),
+                shared_calibration: Vec::new(),
                 alone: Gate { full: -1.5, partial: -0.3, pair: -0.9 },
                 shared: Gate { full: -2.9, partial: -0.7, pair: -1.8 },
             }],

@@ -4,6 +4,7 @@
 //! each fold is scored with a model, and a calibration, of the others. The shipped model has seen everybody, so its
 //! figures on the same people are reported apart as `_seen`, and have no floor.
 
+mod drift;
 mod fairness;
 mod gate;
 mod handover;
@@ -12,6 +13,7 @@ mod ordered;
 pub mod page;
 mod phrase;
 pub mod plots;
+mod slices;
 mod synthetic;
 mod table;
 mod table_slices;
@@ -154,6 +156,7 @@ fn three(figures: &mut Vec<Figure>, say: &Say, people: &[Sides], seed: u64, loss
 pub fn evaluate(data: &Path, new_scorer: &mut NewScorer<'_>, seed: u64) -> Result<Vec<Figure>, String> {
     let mut figures = Vec::new();
     phrase::evaluate(&mut figures, data, new_scorer, seed)?;
+    slices::evaluate(&mut figures, data, seed)?;
     table::evaluate(&mut figures, data, new_scorer, seed)?;
     ordered::evaluate(&mut figures, data, new_scorer, seed)?;
     handover::evaluate(&mut figures, data, new_scorer, seed)?;

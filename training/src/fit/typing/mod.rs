@@ -1,13 +1,15 @@
 //! Fits the typing family on train-licensed sets.
 
+mod accord;
 mod calibrate;
 mod covariance;
 mod factor;
-mod gate;
+pub(crate) mod gate;
 pub(crate) mod likeness;
 pub mod ordered;
 pub mod pair;
 pub mod phrase;
+pub(crate) mod pseudo;
 pub mod refit;
 pub mod synthetic;
 pub mod table;
@@ -57,7 +59,7 @@ pub(crate) fn logistic(rows: &[Vec<f64>], truths: &[bool], alpha: f64) -> Result
 /// # Errors
 /// A file that is missing or malformed, or a regression that does not converge.
 pub fn fit(data: &Path, seed: u64) -> Result<Parameters, String> {
-    let phrase = phrase::fit_phrase(data, seed)?;
+    let phrase = phrase::fit_phrase(data, seed, &|_, _| true)?;
     let parameters = Parameters {
         phrase_pair: Some(pair::fit_pair(data, seed, &phrase)?),
         phrase,

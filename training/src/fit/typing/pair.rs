@@ -4,7 +4,7 @@
 //! mated pairs; strangers are everybody's early against everybody else's late persona.
 
 use super::logistic;
-use super::phrase::{PhraseCorpus, phrase_corpora};
+use super::phrase::{PhraseCorpus, Source, phrase_corpora};
 use elsewhere::evidence::quantile::quantile_of_sorted;
 use elsewhere::evidence::typing::pair::{PhrasePair, PhrasePairParameters};
 use elsewhere::evidence::typing::phrase::{PhraseObservation, PhraseParameters, PhraseProfile};
@@ -61,7 +61,7 @@ fn differences(pairs: &[(&PhraseProfile, &PhraseProfile)]) -> [Vec<f64>; 2] {
 /// # Errors
 /// Data that cannot be read, or a regression that does not converge.
 pub(crate) fn fit_pair(data: &Path, seed: u64, phrase: &PhraseParameters) -> Result<PhrasePairParameters, String> {
-    fit_pair_on(&phrase_corpora(data, seed)?, phrase)
+    fit_pair_on(&phrase_corpora(&Source { data, keep: &|_, _| true, seed, clock_micros: None })?, phrase)
 }
 
 fn fit_pair_on(corpora: &[PhraseCorpus], phrase: &PhraseParameters) -> Result<PhrasePairParameters, String> {
@@ -160,7 +160,9 @@ mod tests {
     fn personas_of_one_hand_are_likelier_than_two_hands_after_a_fit() -> Result<(), String> {
         let phrase = Model::shipped().map_err(|error| error.to_string())?.file.evidence.typing.phrase;
         let logins = |hand| (0..24).map(|turn| login(hand, turn)).collect();
-        let corpus = PhraseCorpus { name: "made".into(), people: (1..=12).map(logins).collect(), practised: true };
+        let subjects = (1..=12).map(|hand| format!("hand {hand}")).collect();
+        let people = (1..=12).map(logins).collect();
+        let corpus = PhraseCorpus { name: "made".into(), subjects, people, practised: true };
         let fitted = fit_pair_on(&[corpus], &phrase)?;
         // Hands nobody was fitted on.
         let people: Vec<Vec<PhraseObservation>> = (21..=26).map(logins).collect();
