@@ -18,9 +18,10 @@ const PRESS_INTERVAL_MICROS_RANGE: (f64, f64) = (100_000.0, 500_000.0);
 
 /// Compares typing with the worker's past.
 ///
-/// `typing.phrase` and `typing.table` say who types and need a past; `typing.synthetic` needs none. Declared assistive
-/// technology silences all three: its timing is not a hand's. What a machine typed, or a tool delayed at random, is
-/// compared with nobody: the family is then obscured. `background` is how others type this event's phrase.
+/// `typing.phrase`, `typing.table` and `typing.ordered` say who types and need a past; `typing.synthetic` needs none.
+/// Declared assistive technology silences all of them: its timing is not a hand's. What a machine typed, or a tool
+/// delayed at random, is compared with nobody: the family is then obscured. `background` is how others type this event's
+/// phrase.
 pub fn compare(
     observation: &Observation,
     profile: &Profile,
@@ -52,13 +53,18 @@ pub fn compare(
         features.set(FeatureId::TypingDelayLikenessLogOdds, ratio);
     }
     // What a machine typed, or blurred, says nothing of the hand.
-    let phrase = match (&observation.phrase, machine.log_odds.is_some() || machine.obscured) {
+    let blurred = machine.log_odds.is_some() || machine.obscured;
+    let phrase = match (&observation.phrase, blurred) {
         (Some(Ok(_)), true) => CoverageStatus::Obscured,
         _ => compare_phrase(observation, profile, background, &machine, parameters, features),
     };
     let table = match (&observation.table, table_machine.log_odds.is_some() || machine.obscured) {
         (Some(_), true) => CoverageStatus::Obscured,
         _ => compare_table(observation, profile, &table_machine, parameters, features),
+    };
+    let ordered = match (&observation.ordered, blurred) {
+        (Some(_), true) => CoverageStatus::Obscured,
+        _ => compare_ordered(observation, profile, &machine, parameters, features),
     };
     // The part that was heard best speaks for the family.
     let rank = |status: CoverageStatus| match status {
@@ -69,7 +75,7 @@ pub fn compare(
         CoverageStatus::Abstained => 4,
         _ => 5,
     };
-    let status = if rank(table) < rank(phrase) { table } else { phrase };
+    let status = [table, ordered].into_iter().fold(phrase, |best, one| if rank(one) < rank(best) { one } else { best });
     Coverage { status, sample_count }
 }
 
@@ -160,14 +166,51 @@ fn compare_table(
     CoverageStatus::Used
 }
 
+/// Free typing by key classes.
+fn compare_ordered(
+    observation: &Observation,
+    profile: &Profile,
+    machine: &Machine,
+    parameters: &Parameters,
+    features: &mut Features,
+) -> CoverageStatus {
+    let Some(ordered) = observation.ordered.as_ref().filter(|_| !parameters.ordered.clocks.is_empty()) else {
+        return CoverageStatus::Absent;
+    };
+    let Some(known) = profile.ordered() else { return CoverageStatus::NoHistory };
+    let Some(score) = known.score(ordered, &parameters.ordered) else { return CoverageStatus::NoHistory };
+    features.set(FeatureId::TypingOrderedLogOdds, machine.explained(parameters.ordered.calibrated(&score)));
+    features.set(FeatureId::TypingOrderedPressCount, f64::from(score.press_count));
+    features.set(FeatureId::TypingOrderedEnrolledPresses, f64::from(score.enrolled_presses));
+    CoverageStatus::Used
+}
+
+/// Whether a machine typed it, or a tool blurred it.
+fn blurred(observation: &Observation, features: &Features, parameters: &Parameters) -> bool {
+    let obscured = observation.machine.as_ref().is_some_and(|machine| parameters.synthetic.judge(machine).obscured);
+    obscured || features.get(FeatureId::TypingSyntheticLogOdds).is_some_and(|score| score > 0.0)
+}
+
+/// Whether the ordered free typing of an event may teach the profile.
+pub fn teaches_ordered(
+    observation: &Observation,
+    features: &Features,
+    profile: &Profile,
+    parameters: &Parameters,
+) -> bool {
+    let Some(ordered) = &observation.ordered else { return false };
+    let enrolled = profile.ordered().map_or(0, |known| known.press_count);
+    let score = features.get(FeatureId::TypingOrderedLogOdds);
+    let accepted = |score| parameters.ordered.teaches(score, enrolled, ordered.timer_resolution_micros);
+    !blurred(observation, features, parameters) && score.is_none_or(accepted)
+}
+
 /// How much this family would itself let the event teach the profile.
 ///
 /// The first logins are accepted with reserve: all but what is wildly different. A machine's typing teaches nothing.
 pub fn lesson(observation: &Observation, features: &Features, profile: &Profile, parameters: &Parameters) -> Lesson {
-    let obscured = observation.machine.as_ref().is_some_and(|machine| parameters.synthetic.judge(machine).obscured);
-    let machine = obscured || features.get(FeatureId::TypingSyntheticLogOdds).is_some_and(|score| score > 0.0);
     let stranger = features.get(FeatureId::TypingTableLogOdds).is_some_and(|score| score > parameters.table.gate);
-    if machine || stranger {
+    if stranger || blurred(observation, features, parameters) {
         return Lesson::Nothing;
     }
     let (Some(score), Some(Ok(phrase))) = (features.get(FeatureId::TypingPhraseLogOdds), &observation.phrase) else {

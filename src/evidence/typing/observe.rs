@@ -1,6 +1,7 @@
 //! One session's typing, measured by itself: phrase, table, and how much a machine it looks.
 
 use super::likeness;
+use super::ordered::OrderedObservation;
 use super::phrase::PhraseObservation;
 use super::synthetic::{self, MachineObservation};
 use super::table::TableObservation;
@@ -39,6 +40,8 @@ pub struct Observation {
     pub phrase: Option<Result<PhraseObservation, Unfit>>,
     /// The table of free typing.
     pub table: Option<TableObservation>,
+    /// Free typing in order, by key classes; absent when it cannot be compared.
+    pub ordered: Option<Box<OrderedObservation>>,
     /// Dwells of the ordered or shuffled sample; absent under 4 seen.
     pub dwell: Option<Centre>,
     /// Press intervals of the same; absent under 4 seen.
@@ -61,6 +64,7 @@ pub fn observe(samples: &Samples) -> Observation {
     let Some(typing) = &samples.typing else { return observation };
     observation.press_count = typing.press_interval_micros.len() as u32;
     observation.phrase = Some(phrase(typing));
+    observation.ordered = OrderedObservation::of(typing).map(Box::new);
     // Sorted as integers, which is several times faster than as floats.
     let mut dwells: Vec<u32> = typing.dwell_micros.iter().copied().filter(|dwell| *dwell > 0).collect();
     let mut intervals: Vec<u32> = if typing.shuffled {

@@ -251,6 +251,79 @@ pub fn enrolled_requests(
     requests
 }
 
+/// Pause entered where two stretches are joined to one, microseconds: no interval of a hand.
+const JOINT_MICROS: u32 = limits::PRESS_INTERVAL_MICROS_MAX;
+
+/// Several stretches as one, with a pause at each joint.
+pub fn joined(parts: &[Stretch]) -> Stretch {
+    let mut whole = Stretch::default();
+    for part in parts {
+        let from = whole.press_interval_micros.len();
+        whole.press_interval_micros.extend(&part.press_interval_micros);
+        if let Some(first) = whole.press_interval_micros.get_mut(from) {
+            *first = if from == 0 { 0 } else { JOINT_MICROS };
+        }
+        whole.dwell_micros.extend(&part.dwell_micros);
+        whole.classes.extend(&part.classes);
+        whole.usages.extend(&part.usages);
+    }
+    whole
+}
+
+/// Ordered free typing: `enrol` presses in stretches of `presses` learned always, later stretches as mated probes, at
+/// most [`OWN_STRETCHES_MAX`]; `strangers` others try each worker with one stretch each; no probe is learned. Truths:
+/// `enrol`, `mated`, `non_mated STRANGER`.
+pub fn ordered_requests(
+    typists: &[Typist],
+    set: KeystrokeSet,
+    presses: usize,
+    enrol: usize,
+    strangers: usize,
+) -> Vec<Request> {
+    let halves = |typist: &Typist| {
+        let mut split = split(typist, presses, enrol / presses);
+        if set == KeystrokeSet::Bbmas {
+            // What one types at the end of a sitting is another text than at its beginning.
+            let half = (split.enrolled.len() + split.probes.len()) / 2;
+            split.probes = split.probes.split_off(half.saturating_sub(split.enrolled.len()));
+        }
+        split
+    };
+    let splits: Vec<Split> = typists.iter().map(halves).collect();
+    let mut requests = Vec::new();
+    for (position, (typist, own)) in typists.iter().zip(&splits).enumerate() {
+        if own.enrolled.len() < enrol / presses || own.probes.is_empty() {
+            continue;
+        }
+        let mut push = |block: &[Stretch], index: usize, update: Update, truth: String| {
+            let mut event = bare_event(&typist.subject, format!("o{}", requests.len()), index);
+            event.activity = 4;
+            event.typing = Some(typing_of(&joined(block), set, ""));
+            requests.push(Request { event, update, truth, group: typist.subject.clone() });
+        };
+        for (index, block) in own.enrolled.iter().enumerate() {
+            push(block, index, Update::Always, "enrol".into());
+        }
+        let step = own.probes.len().div_ceil(OWN_STRETCHES_MAX).max(1);
+        for block in own.probes.iter().step_by(step) {
+            push(block, own.enrolled.len(), Update::Never, "mated".into());
+        }
+        for step in 1..=strangers.min(typists.len() - 1) {
+            // Strides spread the strangers over everybody.
+            let other = (position + step * (1 + typists.len() / (strangers + 1))) % typists.len();
+            let probes = &splits[other].probes;
+            if other != position && !probes.is_empty() {
+                let truth = format!("non_mated {}", typists[other].subject);
+                push(&probes[step % probes.len()], own.enrolled.len(), Update::Never, truth);
+            }
+        }
+    }
+    requests
+}
+
+/// Most of a worker's own stretches that probe.
+const OWN_STRETCHES_MAX: usize = 6;
+
 /// Gives every worker's phrase a name of its own, as login names are.
 pub fn set_own_phrases(requests: &mut [Request]) {
     for request in requests {

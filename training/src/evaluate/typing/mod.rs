@@ -6,11 +6,15 @@
 
 mod fairness;
 mod gate;
+mod handover;
+mod identify;
+mod ordered;
 pub mod page;
 mod phrase;
 pub mod plots;
 mod synthetic;
 mod table;
+mod table_slices;
 
 use crate::metrics;
 use crate::request::{Figure, Request, Scorer};
@@ -151,6 +155,9 @@ pub fn evaluate(data: &Path, new_scorer: &mut NewScorer<'_>, seed: u64) -> Resul
     let mut figures = Vec::new();
     phrase::evaluate(&mut figures, data, new_scorer, seed)?;
     table::evaluate(&mut figures, data, new_scorer, seed)?;
+    ordered::evaluate(&mut figures, data, new_scorer, seed)?;
+    handover::evaluate(&mut figures, data, new_scorer, seed)?;
+    identify::evaluate(&mut figures, data, new_scorer, seed)?;
     synthetic::evaluate(&mut figures, data, new_scorer, seed)?;
     fairness::evaluate(&mut figures, data, new_scorer, seed)?;
     Ok(figures)

@@ -1,8 +1,14 @@
 //! Fits the typing family on train-licensed sets.
 
+mod calibrate;
+mod covariance;
+mod factor;
 mod gate;
 pub(crate) mod likeness;
+pub mod ordered;
+pub mod pair;
 pub mod phrase;
+pub mod refit;
 pub mod synthetic;
 pub mod table;
 
@@ -13,7 +19,7 @@ use linfa_logistic::LogisticRegression;
 use ndarray::{Array1, Array2};
 use std::path::Path;
 
-pub(crate) use table::fit_table;
+pub(crate) use table::{fit_table, fit_table_on};
 
 /// The samples of an event that the check accepts.
 pub(crate) fn samples(event: EventUnchecked) -> Result<Samples, String> {
@@ -51,10 +57,13 @@ pub(crate) fn logistic(rows: &[Vec<f64>], truths: &[bool], alpha: f64) -> Result
 /// # Errors
 /// A file that is missing or malformed, or a regression that does not converge.
 pub fn fit(data: &Path, seed: u64) -> Result<Parameters, String> {
+    let phrase = phrase::fit_phrase(data, seed)?;
     let parameters = Parameters {
-        phrase: phrase::fit_phrase(data, seed)?,
+        phrase_pair: Some(pair::fit_pair(data, seed, &phrase)?),
+        phrase,
         table: fit_table(data, &|_, _| true)?,
         synthetic: synthetic::fit_synthetic(data, seed)?,
+        ordered: ordered::fit_ordered(data, &|_, _| true)?,
     };
     parameters.check()?;
     Ok(parameters)
