@@ -134,8 +134,11 @@ fn slice(
     Ok(Slice { name: name.into(), people: sides(&run(new_scorer().as_mut(), requests, finding)?, joined) })
 }
 
+/// Slices of phrases: by age of the profile, in the long run, and by clock.
+type PhraseSlices = (Vec<Slice>, Vec<Slice>, Vec<Slice>);
+
 /// Phrases by age of the profile, in the long run, and by clock.
-fn phrases(cmu: &[Typist], new_scorer: &mut NewScorer<'_>) -> Result<(Vec<Slice>, Vec<Slice>, Vec<Slice>), String> {
+fn phrases(cmu: &[Typist], new_scorer: &mut NewScorer<'_>) -> Result<PhraseSlices, String> {
     let phrase = Finding::TypingPhrase;
     let mut ages = Vec::new();
     for enrol in [3, 10, 50] {
@@ -377,10 +380,10 @@ fn fifths(area: &Area<'_>, figures: &[Figure]) -> Drawn {
         .label_style(("sans-serif", SMALL).into_font())
         .draw()?;
     for (place, (group, label)) in groups.iter().enumerate() {
-        for fifth in 0..fairness::FIFTHS {
+        for (fifth, colour) in COLOURS.iter().enumerate().take(fairness::FIFTHS) {
             let Some(figure) = of(group, fifth) else { continue };
             let left = place as f64 + 0.1 + fifth as f64 * 0.16;
-            let bar = Rectangle::new([(left, 0.0), (left + 0.13, figure.value)], COLOURS[fifth].filled());
+            let bar = Rectangle::new([(left, 0.0), (left + 0.13, figure.value)], colour.filled());
             chart.draw_series([bar])?;
             if let Some((low, high)) = figure.interval {
                 let middle = left + 0.065;
