@@ -115,7 +115,7 @@ fn chunks_told(told: &[Vec<ReasonCode>], code: ReasonCode) -> Vec<usize> {
 
 #[test]
 fn a_change_of_hands_is_told_within_two_hundred_presses_and_stays_told() {
-    let told = session(event("m", 0), ordered(), &[[100; 10], [150; 10]].concat(), true);
+    let told = session(event("m", 0), ordered(), &[[100; 10], [200; 10]].concat(), true);
     let chunks = chunks_told(&told, ReasonCode::TypingHandover);
     let first = *chunks.first().expect("the change is told");
     assert!((10..14).contains(&first), "{chunks:?}");
@@ -125,7 +125,7 @@ fn a_change_of_hands_is_told_within_two_hundred_presses_and_stays_told() {
 
 #[test]
 fn two_hands_that_take_turns_are_told_as_sharing_and_not_as_a_takeover_each_time() {
-    let told = session(event("m", 0), ordered(), &[[100; 8], [150; 8], [100; 8], [150; 8]].concat(), true);
+    let told = session(event("m", 0), ordered(), &[[100; 8], [200; 8], [100; 8], [200; 8]].concat(), true);
     let shared = chunks_told(&told, ReasonCode::TypingSharedAccount);
     let first = *shared.first().expect("told as shared");
     assert!((16..21).contains(&first), "{shared:?}");
@@ -143,7 +143,7 @@ fn one_hand_is_told_as_neither() {
 
 #[test]
 fn without_classes_without_a_fit_and_with_assistive_technology_nothing_is_told() {
-    let hands = [[100; 10], [150; 10]].concat();
+    let hands = [[100; 10], [200; 10]].concat();
     let claim = ClaimUnchecked { region_code: "US".into(), assistive_technology: true, ..ClaimUnchecked::default() };
     let assisted = EventUnchecked { claim: Some(claim), ..event("m", 0) };
     for told in [
@@ -167,14 +167,14 @@ fn a_login_is_compared_with_the_ordered_typing_of_the_past() {
         assert_eq!(assessed.verdict.risk_level, RiskLevel::Low, "typing alone is no level");
         assessed.verdict.families[1].log_likelihood_ratio
     };
-    for day in 0..8 {
+    for day in 0..12 {
         score(&format!("p{day}"), day, 100, Update::Always);
     }
-    let (own, other) = (score("own", 9, 100, Update::Never), score("other", 9, 150, Update::Never));
+    let (own, other) = (score("own", 13, 100, Update::Never), score("other", 13, 200, Update::Never));
     assert!(own < 0.0 && other > 0.0, "{own} {other}");
     // A stranger's typing teaches nothing: the worker's own scores as before.
-    for day in 10..14 {
-        score(&format!("s{day}"), day, 150, Update::IfTrusted);
+    for day in 14..18 {
+        score(&format!("s{day}"), day, 200, Update::IfTrusted);
     }
-    assert_eq!(score("again", 9, 100, Update::Never), own);
+    assert_eq!(score("again", 13, 100, Update::Never), own);
 }

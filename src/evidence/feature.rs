@@ -168,6 +168,9 @@ features! {
     TypingOrderedEnrolledPresses = "typing.ordered_enrolled_press_count",
     TypingHandoverLogOdds = "typing.handover_log_odds",
     TypingAlternationCount = "typing.alternation_count",
+    CrowdTypistLogOdds = "crowd.typist_log_odds",
+    CrowdTypistWorkerCount = "crowd.typist_worker_count",
+    CrowdTypistRatio = "crowd.typist_likelihood_log_ratio",
 }
 
 impl FeatureId {
@@ -228,6 +231,7 @@ findings! {
     TelemetryReplay = "telemetry.replay", Telemetry, TelemetryReplayLogOdds, [TelemetryRepeatedSampleCount];
     TelemetrySilent = "telemetry.silent", Telemetry, TelemetrySilentLogOdds, [TelemetrySilentEventCount];
     TypingOrdered = "typing.ordered", Typing, TypingOrderedLogOdds, [TypingOrderedPressCount, TypingOrderedEnrolledPresses, TypingHandoverLogOdds, TypingAlternationCount, TypingPressIntervalMedianMicros, TypingDwellMedianMicros];
+    CrowdTypist = "crowd.typist", Crowd, CrowdTypistLogOdds, [CrowdTypistRatio, CrowdTypistWorkerCount];
 }
 
 impl Finding {

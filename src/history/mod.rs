@@ -20,6 +20,7 @@ mod backing;
 mod changes;
 pub mod durable;
 mod format;
+pub mod hands;
 mod journal;
 pub mod labels;
 pub mod memory;
@@ -38,6 +39,7 @@ mod tests;
 
 pub use afterwards::{Afterwards, ClusterName, Shared};
 pub use durable::DurableStore;
+pub use hands::{AlikeHand, Hands, NearHand};
 pub use labels::{KeptFeedback, Recorded};
 pub use memory::MemoryStore;
 pub use neighbours::{Neighbour, Neighbourhood, TokenKind};
@@ -72,6 +74,11 @@ pub trait Record: Kept + Clone + Default {
     /// What the worker gives to what is common to all who type the same phrase: its key and the worker's stored means.
     fn phrases(&self) -> impl Iterator<Item = (u64, &[i16])> {
         std::iter::empty()
+    }
+
+    /// How much the worker's hand has been learned: another number after every lesson, absent before the first.
+    fn hand_age(&self) -> Option<u32> {
+        None
     }
 
     /// Names what in it this program never writes: a number that is none, or one out of its range. `None` when sound.

@@ -52,6 +52,10 @@ impl Record for WorkerRecord {
         self.profiles.typing.pooled()
     }
 
+    fn hand_age(&self) -> Option<u32> {
+        self.profiles.typing.table().map(|table| table.press_count)
+    }
+
     fn unsound(&self) -> Option<&'static str> {
         self.profiles.unsound().or_else(|| self.standing.unsound())
     }

@@ -1,6 +1,6 @@
 //! What follows from events and reviews off the path of a login: others implicated, fading, labels, nonces.
 
-use super::{Failure, Pipeline, meet};
+use super::{Failure, Pipeline, meet, resemble};
 use crate::event::{Event, EventTime};
 use crate::evidence::crowd;
 use crate::evidence::feature::Features;
@@ -17,6 +17,18 @@ pub struct Implicated {
     workers: Vec<Arc<str>>,
     tokens: Vec<crowd::KindToken>,
     time: EventTime,
+}
+
+impl Implicated {
+    /// Workers whom a hand in common concerns.
+    pub(super) fn by_hand(tenant: TenantId, workers: Vec<Arc<str>>, time: EventTime) -> Self {
+        Self { tenant, workers, tokens: Vec::new(), time }
+    }
+
+    /// The tenant of the event.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
 }
 
 /// What a pipeline does only for a service.
@@ -60,7 +72,7 @@ fn change(visit: &mut Visit<'_, WorkerRecord>, time: EventTime, how: impl FnOnce
     record.days.change(stood, time.0);
 }
 
-/// The worker's company anew, through the tokens of another's event that it was seen with too.
+/// The worker's company anew, through the tokens of another's event that it was seen with too, and by its hand.
 fn implicate(visit: &mut Visit<'_, WorkerRecord>, implicated: &Implicated, model: &Model) {
     let held = |(kind, token): &&crowd::KindToken| visit.holds(TokenKind(*kind as u8), *token);
     let tokens: Vec<crowd::KindToken> = implicated.tokens.iter().filter(held).copied().collect();
@@ -68,7 +80,9 @@ fn implicate(visit: &mut Visit<'_, WorkerRecord>, implicated: &Implicated, model
     let seen = crowd::Observation { tokens, claim: profile.claim };
     let mut features = Features::default();
     let asked: Vec<_> = seen.tokens.iter().map(|(kind, token)| (TokenKind(*kind as u8), *token)).collect();
-    crowd::compare(&seen, profile, None, &meet(&asked, visit), &model.file.evidence.crowd, &mut features);
+    let (neighbours, (alike, hand_count)) = (meet(&asked, visit), resemble(visit));
+    let company = crowd::Company { neighbours: &neighbours, alike: &alike, hand_count };
+    crowd::compare(&seen, profile, None, &company, &model.file.evidence.crowd, &mut features);
     let time = implicated.time;
     change(visit, time, |standing| standing.implicate(&features, &model.standing, time.0));
 }
@@ -100,7 +114,12 @@ impl Pipeline {
     pub fn implicate(&self, implicated: &Implicated) -> Result<(), StoreError> {
         let models = self.models();
         let Some(model) = models.get("") else { return Ok(()) };
+        let hands = self.store.hands(implicated.tenant)?;
         for worker in &implicated.workers {
+            // Two who were met by a token are compared by their hands too, and not searched for.
+            if !implicated.tokens.is_empty() {
+                hands.search_again(worker);
+            }
             self.store.revisit(implicated.tenant, worker, implicated.time, &mut |visit| {
                 implicate(visit, implicated, model);
             })?;

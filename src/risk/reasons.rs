@@ -84,6 +84,7 @@ impl ReasonCode {
             Finding::CrowdSite => Self::CrowdSharedSite,
             Finding::CrowdAuthenticator => Self::CrowdSharedAuthenticator,
             Finding::CrowdRelay => Self::CrowdCommonRelay,
+            Finding::CrowdTypist => Self::CrowdSharedTypist,
             Finding::TelemetryReplay => Self::TelemetryReplayed,
             Finding::TelemetrySilent => Self::TelemetrySilent,
         }

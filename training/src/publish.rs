@@ -30,7 +30,6 @@ pub struct Evaluation {
 /// # Errors
 /// When a file cannot be written.
 pub fn publish(directory: &Path, trained: &Trained, command: &str) -> Result<(), String> {
-    std::fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     let Trained { file, figures, world } = trained;
     let evaluation = Evaluation {
         model_id: file.model_id.clone(),
@@ -39,8 +38,16 @@ pub fn publish(directory: &Path, trained: &Trained, command: &str) -> Result<(),
         figures: figures.clone(),
         world: world.clone(),
     };
-    let files =
-        [("model.json", json(file)?), ("card.md", card(file, &evaluation)), ("evaluation.json", json(&evaluation)?)];
+    write_model(directory, file, &card(file, &evaluation), &evaluation)
+}
+
+/// Writes a model with its card, its figures and the hashes of all three.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_model(directory: &Path, file: &ModelFile, card: &str, evaluation: &impl Serialize) -> Result<(), String> {
+    std::fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let files = [("model.json", json(file)?), ("card.md", card.to_string()), ("evaluation.json", json(evaluation)?)];
     let mut sums = String::new();
     for (name, text) in &files {
         let _ = writeln!(sums, "{}  {name}", hex(&Sha256::digest(text.as_bytes())));

@@ -3,6 +3,7 @@
 use crate::request::{Scored, Scorer, Update};
 use elsewhere::event::{ChunkUnchecked, Event, EventTime, EventUnchecked, Rules, TablePolicy, Violations};
 use elsewhere::evidence::feature::{Features, Finding};
+use elsewhere::evidence::typing;
 use elsewhere::history::{Config, MemoryStore, TenantId};
 use elsewhere::model::Model;
 use elsewhere::pipeline::{self, Models, Pipeline, SharedStore, Submission};
@@ -107,5 +108,9 @@ impl Scorer for Replay {
             told.push(raised.map(|reason| reason.code).collect());
         }
         Ok(told)
+    }
+
+    fn typing(&self) -> Option<typing::Parameters> {
+        self.pipeline.models().get("").map(|model| model.file.evidence.typing.clone())
     }
 }

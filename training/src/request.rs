@@ -2,6 +2,7 @@
 
 use elsewhere::event::{ChunkUnchecked, EventUnchecked};
 use elsewhere::evidence::feature::{Family, Finding};
+use elsewhere::evidence::typing;
 use elsewhere::risk::ReasonCode;
 
 /// What an event may teach; the wire's `ProfileUpdate`.
@@ -64,6 +65,11 @@ pub trait Scorer {
         _chunks: Vec<(ChunkUnchecked, i64)>,
     ) -> Result<Vec<Vec<ReasonCode>>, String> {
         Ok(Vec::new())
+    }
+
+    /// The parameters of typing it scores with, for figures that compare profiles with profiles.
+    fn typing(&self) -> Option<typing::Parameters> {
+        None
     }
 }
 

@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_change_of_hands_is_told_and_stays_told() {
-        let shown = session(&[[100; 8], [150; 8]].concat());
+        let shown = session(&[[100; 8], [200; 8]].concat());
         assert!(shown[..8].iter().flatten().all(|shown| !shown.told));
         let first = shown.iter().position(|shown| shown.is_some_and(|shown| shown.told)).unwrap();
         assert!((8..13).contains(&first), "{first}");
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn two_hands_that_take_turns_are_told_as_that() {
-        let turns = [[100; 8], [150; 8], [100; 8], [150; 8]].concat();
+        let turns = [[100; 8], [200; 8], [100; 8], [200; 8]].concat();
         let shown = session(&turns);
         assert_eq!(shown[15].map(|shown| shown.returns), Some(0));
         assert!(shown.last().unwrap().is_some_and(|shown| shown.told && shown.returns >= 1), "{:?}", shown.last());

@@ -16,10 +16,11 @@ pub mod likeness;
 pub mod lineup;
 pub mod observe;
 pub mod ordered;
+pub mod pair;
 pub mod phrase;
 pub mod profile;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 pub mod synthetic;
 pub mod table;
 mod table_profile;
@@ -30,6 +31,7 @@ pub use compare::{compare, lesson, teaches_ordered};
 pub use gate::Lesson;
 pub use hand::Hand;
 pub use observe::{Observation, observe};
+pub use pair::PairRatio;
 pub use profile::Profile;
 
 use serde::{Deserialize, Serialize};
@@ -41,6 +43,9 @@ pub struct Parameters {
     pub phrase: phrase::PhraseParameters,
     /// Cadence tables.
     pub table: table::TableParameters,
+    /// Phrases of two workers beside each other; absent in models made before it, and then phrases say nothing of pairs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phrase_pair: Option<pair::PhrasePairParameters>,
     /// Machine-made typing.
     pub synthetic: synthetic::SyntheticParameters,
     /// Ordered free typing; empty in models that were made before it, which makes it abstain.
@@ -56,6 +61,7 @@ impl Parameters {
     pub fn check(&self) -> Result<(), String> {
         self.phrase.check()?;
         self.table.check()?;
+        self.phrase_pair.as_ref().map_or(Ok(()), |pair| pair.check())?;
         self.synthetic.check()?;
         self.ordered.check()
     }

@@ -181,6 +181,16 @@ impl PhraseProfile {
         (stored != NEVER_SEEN).then(|| MEAN_ORIGIN + f64::from(stored) * MEAN_STEP)
     }
 
+    /// Times lined up by position, seen or not.
+    pub fn time_count(&self) -> usize {
+        self.means.len()
+    }
+
+    /// Recent mean and variance of the ln time at a position; absent where none was seen.
+    pub fn time(&self, index: usize) -> Option<(f64, f64)> {
+        self.mean(index).map(|mean| (mean, self.own_variance(index)))
+    }
+
     fn own_variance(&self, index: usize) -> f64 {
         let spread = f64::from(self.spreads[index]) * SPREAD_STEP;
         spread * spread

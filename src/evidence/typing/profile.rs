@@ -83,6 +83,11 @@ impl Profile {
         self.phrases.iter().filter_map(PhraseProfile::pooled)
     }
 
+    /// The phrases known.
+    pub fn phrases(&self) -> &[PhraseProfile] {
+        &self.phrases
+    }
+
     /// What tables taught.
     pub fn table(&self) -> Option<&TableProfile> {
         match &self.free {

@@ -52,6 +52,7 @@ pub fn parameters() -> Parameters {
             ratio_calibration: TableCalibration { slope: 0.5, intercept: 0.0, unlike_rate: 0.02, alike_rate: 0.005 },
             gate: 0.0,
         },
+        phrase_pair: None,
         synthetic: SyntheticParameters { rate_limits: [0.45, 0.6, 0.85, 0.45], log_odds: 4.0, likeness: None },
         ordered: ordered_parameters(),
     }

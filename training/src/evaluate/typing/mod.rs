@@ -7,6 +7,7 @@
 mod fairness;
 mod gate;
 mod handover;
+mod identify;
 mod ordered;
 pub mod page;
 mod phrase;
@@ -156,6 +157,7 @@ pub fn evaluate(data: &Path, new_scorer: &mut NewScorer<'_>, seed: u64) -> Resul
     table::evaluate(&mut figures, data, new_scorer, seed)?;
     ordered::evaluate(&mut figures, data, new_scorer, seed)?;
     handover::evaluate(&mut figures, data, new_scorer, seed)?;
+    identify::evaluate(&mut figures, data, new_scorer, seed)?;
     synthetic::evaluate(&mut figures, data, new_scorer, seed)?;
     fairness::evaluate(&mut figures, data, new_scorer, seed)?;
     Ok(figures)

@@ -6,6 +6,7 @@ mod factor;
 mod gate;
 pub(crate) mod likeness;
 pub mod ordered;
+pub mod pair;
 pub mod phrase;
 pub mod refit;
 pub mod synthetic;
@@ -56,8 +57,10 @@ pub(crate) fn logistic(rows: &[Vec<f64>], truths: &[bool], alpha: f64) -> Result
 /// # Errors
 /// A file that is missing or malformed, or a regression that does not converge.
 pub fn fit(data: &Path, seed: u64) -> Result<Parameters, String> {
+    let phrase = phrase::fit_phrase(data, seed)?;
     let parameters = Parameters {
-        phrase: phrase::fit_phrase(data, seed)?,
+        phrase_pair: Some(pair::fit_pair(data, seed, &phrase)?),
+        phrase,
         table: fit_table(data, &|_, _| true)?,
         synthetic: synthetic::fit_synthetic(data, seed)?,
         ordered: ordered::fit_ordered(data, &|_, _| true)?,
