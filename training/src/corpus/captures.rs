@@ -1,7 +1,10 @@
-//! Reader of `remote/*.ndjson.gz`: real remote-control programs over an emulated network.
+//! Reader of captures: real remote-control programs over an emulated network, `*.ndjson.gz` in one directory.
 //!
-//! Times are milliseconds after the first injected event. Which columns may be fitted on differs by column: transport
-//! delays may, the replayed typing and paths may only be measured with (SOURCES.md).
+//! Two directories hold them. Of `remote/` beside the other data sets, transport delays may be fitted on and the
+//! replayed typing and paths may only be measured with (SOURCES.md). `training/capture/recordings` is the project's
+//! own: simulated people, so every column may be fitted on, but not a recording marked `report`.
+//!
+//! Times are milliseconds after the first injected event.
 
 use serde::Deserialize;
 use std::io::{BufRead, BufReader};
@@ -38,6 +41,17 @@ pub struct Position {
     pub y: i32,
 }
 
+/// What the rig found of a recording right after it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Soundness {
+    /// Nearly every key arrived.
+    pub keys: bool,
+    /// Enough moves arrived to be measured.
+    pub pointer: bool,
+    /// The machine kept time: what stalls there are, the relay made (or the load that was asked for).
+    pub machine: bool,
+}
+
 /// One recording.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Capture {
@@ -53,6 +67,14 @@ pub struct Capture {
     pub jitter_millis: f64,
     /// Loss, percent.
     pub loss_percent: f64,
+    /// Stands for relays nobody has seen: measured with, never fitted or tuned on.
+    pub report_only: bool,
+    /// Lets go of keys by itself: releases tell nothing of the operator's finger.
+    pub auto_release: bool,
+    /// How busy the machine was made on purpose, as the load program's arguments.
+    pub load: Option<String>,
+    /// The rig's own findings; older captures carry none.
+    pub soundness: Option<Soundness>,
     /// Keys in capture order.
     pub keys: Vec<Key>,
     /// Pointer as captured by the machine.
@@ -70,7 +92,26 @@ pub struct Capture {
 impl Capture {
     /// Whether its pointer is fit to be measured.
     pub fn pointer_sound(&self) -> bool {
-        !POINTER_DEFECTS.iter().any(|defect| self.condition.contains(defect))
+        match self.soundness {
+            Some(found) => found.pointer && found.machine,
+            None => !POINTER_DEFECTS.iter().any(|defect| self.condition.contains(defect)),
+        }
+    }
+
+    /// Whether the relay passed its moves on as the operator's device gave them: nothing to learn a relay from. The
+    /// medians of their gaps differ by less than half a millisecond, the shares that come together by less than .03.
+    pub fn traceless(&self) -> bool {
+        let of = |moves: &[Position]| {
+            let mut gaps: Vec<f64> =
+                moves.windows(2).map(|two| two[1].millis - two[0].millis).filter(|gap| *gap < 200.0).collect();
+            gaps.sort_by(f64::total_cmp);
+            let together = gaps.iter().filter(|gap| **gap <= 1.2).count() as f64 / gaps.len().max(1) as f64;
+            gaps.get(gaps.len() / 2).map(|median| (*median, together))
+        };
+        match (of(&self.pointer), of(&self.pointer_injected)) {
+            (Some(out), Some(offered)) => (out.0 - offered.0).abs() < 0.5 && (out.1 - offered.1).abs() < 0.03,
+            _ => false,
+        }
     }
 
     /// Delays of key events in the order they were injected, milliseconds, without the constant part.
@@ -83,13 +124,22 @@ impl Capture {
                 events[start..].sort_by(|a, b| a.0.total_cmp(&b.0));
                 (typist, start) = (key.typist, events.len());
             }
-            events.push((key.press_injected, key.press - key.press_injected));
-            events.push((key.release_injected, key.release - key.release_injected));
+            let press_delay = key.press - key.press_injected;
+            events.push((key.press_injected, press_delay));
+            events.push((
+                key.release_injected,
+                if self.auto_release { press_delay } else { key.release - key.release_injected },
+            ));
         }
         events[start..].sort_by(|a, b| a.0.total_cmp(&b.0));
         let least = events.iter().map(|event| event.1).fold(f64::INFINITY, f64::min);
         events.into_iter().map(|event| event.1 - least).collect()
     }
+}
+
+#[derive(Deserialize)]
+struct Kvm {
+    auto_release: bool,
 }
 
 #[derive(Deserialize)]
@@ -108,6 +158,14 @@ struct Row {
     loss: f64,
     #[serde(default)]
     label: String,
+    #[serde(default, rename = "use")]
+    purpose: String,
+    #[serde(default)]
+    load: Option<String>,
+    #[serde(default)]
+    kvm: Option<Kvm>,
+    #[serde(default)]
+    sound: Option<Soundness>,
     #[serde(default)]
     typist: u32,
     #[serde(default)]
@@ -142,8 +200,16 @@ struct Row {
 
 /// Reads every capture under `data`/remote, by name.
 pub fn captures(data: &Path) -> Result<Vec<Capture>, String> {
-    let folder = data.join("remote");
-    let mut names: Vec<_> = std::fs::read_dir(&folder)
+    directory(&data.join("remote"))
+}
+
+/// Reads the project's own recordings, by name; see `training/capture/README.md`.
+pub fn recordings() -> Result<Vec<Capture>, String> {
+    directory(&Path::new(env!("CARGO_MANIFEST_DIR")).join("capture/recordings"))
+}
+
+fn directory(folder: &Path) -> Result<Vec<Capture>, String> {
+    let mut names: Vec<_> = std::fs::read_dir(folder)
         .map_err(|error| format!("cannot list {}: {error}", folder.display()))?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .filter(|path| path.to_string_lossy().ends_with(".ndjson.gz"))
@@ -165,6 +231,9 @@ fn capture(path: &Path) -> Result<Capture, String> {
                 (out.condition, out.protocol, out.remote) = (row.cond, row.proto, row.label == "remote");
                 (out.rtt_millis, out.jitter_millis, out.loss_percent) =
                     (row.rtt_ms, row.jitter_ms_per_direction, row.loss);
+                out.report_only = row.purpose == "report";
+                out.auto_release = row.kvm.is_some_and(|kvm| kvm.auto_release);
+                (out.load, out.soundness) = (row.load, row.sound);
             }
             "key" => out.keys.push(Key {
                 typist: row.typist,
@@ -189,3 +258,7 @@ fn capture(path: &Path) -> Result<Capture, String> {
     }
     Ok(out)
 }
+
+#[cfg(test)]
+#[path = "captures_tests.rs"]
+mod tests;

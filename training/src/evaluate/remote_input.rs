@@ -6,6 +6,7 @@
 mod challenge;
 mod keys;
 mod pointer;
+mod rig;
 
 use super::NewScorer;
 use crate::convert::captures as convert;
@@ -17,6 +18,7 @@ use crate::request::{Figure, Scored, Update};
 use challenge::challenge_figures;
 use keys::key_figures;
 use pointer::{pointer_figures, three_windows};
+use rig::rig_figures;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus as Random;
 use std::collections::BTreeMap;
@@ -124,6 +126,7 @@ pub fn evaluate(data: &Path, new_scorer: &mut NewScorer, seed: u64) -> Result<Ve
     key_figures(data, &recorded, new_scorer, &mut card, &mut random, seed)?;
     constant_delay(&recorded, new_scorer, &mut card)?;
     challenge_figures(&recorded, new_scorer, &mut card, &mut random, seed)?;
+    rig_figures(&captures::recordings()?, new_scorer, &mut card, seed)?;
     Ok(card.figures)
 }
 

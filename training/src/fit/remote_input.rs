@@ -10,7 +10,7 @@ use crate::corpus::keyboard::{self, KeyRelay};
 use crate::corpus::motion::{self, exponential, log_normal, normal};
 use elsewhere::evidence::quantile::quantile_of_sorted;
 use elsewhere::evidence::remote_input::challenge::{self, Reactions};
-use elsewhere::evidence::remote_input::forest::Doubt;
+use elsewhere::evidence::remote_input::forest::{Doubt, Forest};
 use elsewhere::evidence::remote_input::{Parameters, Range, Usual, keys, pointer};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus as Random;
@@ -22,6 +22,8 @@ const HANDS: u32 = 2_400;
 const STRETCH_MILLIS: usize = 16_000;
 /// Most windows taken of one stretch, so that nobody dominates.
 const WINDOWS_PER_STRETCH: usize = 12;
+/// Weight of all recordings together beside all simulated stretches, where both are fitted on.
+const RECORDED_SHARE: f64 = 0.2;
 /// Windows of keys drawn per person and side.
 const KEY_WINDOWS: usize = 24;
 
@@ -71,6 +73,26 @@ pub fn fit_excluding(data: &Path, seed: u64, protocol: Option<&str>) -> Result<P
     };
     parameters.check()?;
     Ok(parameters)
+}
+
+/// The forest of raw pointer windows fitted on the simulated hands and, where any are given, on recordings that may be
+/// fitted on; for measuring what real desks and relays add. The model that ships is fitted on simulation alone.
+pub fn raw_pointer_forest(recorded: &[&Capture], seed: u64) -> Result<Forest, String> {
+    let mut rows = pointer_rows(&mut Random::seed_from_u64(seed ^ 0x7265_6d6f_7465_696e)).raw;
+    let simulated = rows.len() as f64;
+    let first = rows.len();
+    // A relay that leaves no trace would only teach that desks are relays.
+    let taught = |capture: &&&Capture| !capture.report_only && !(capture.remote && capture.traceless());
+    for (index, capture) in recorded.iter().filter(taught).enumerate() {
+        let moves: Vec<motion::Move> = capture.pointer.iter().map(|at| (at.millis, at.x, at.y)).collect();
+        push_windows(&mut rows, None, &moves, 1.0, capture.remote, HANDS + index as u32);
+    }
+    // A recording is worth many simulated stretches, but there are few of them.
+    let weight = RECORDED_SHARE * simulated / (rows.len() - first).max(1) as f64;
+    for row in &mut rows[first..] {
+        row.weight = weight;
+    }
+    forest::fit(&rows, Settings { trees: 160, rate: 0.14 })
 }
 
 /// Rows for the three pointer forests.
@@ -133,7 +155,7 @@ fn push_windows(
 
 /// What was fitted of keys.
 struct KeyFit {
-    forest: elsewhere::evidence::remote_input::forest::Forest,
+    forest: Forest,
     comb_present: f64,
     comb_lost_log_odds: f64,
     local: Vec<keys::Window>,

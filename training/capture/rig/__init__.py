@@ -1,0 +1,1 @@
+"""The capture rig: real remote-control programs over an emulated network, driven by simulated people."""
