@@ -2,16 +2,22 @@
 //!
 //! `cargo bench --bench linkage` seeds one login each (every tenth worker in an office of ten, whose claims disagree),
 //! then prints the time of clusters asked for the first time, when names are made, and again, and of one worker's
-//! links. `ELSEWHERE_BENCH_WORKERS` sets the number of workers.
+//! links. Then everybody has typed a table: the time of "who else types like this" beside a bare scan of as much memory
+//! in the same run, of the scan within it, of taking up one grown hand, of looking for one worker's like, and what the
+//! index takes. `ELSEWHERE_BENCH_WORKERS` sets the number of workers.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a bench that cannot go on should say where")]
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
 mod world;
 
+use elsewhere::api::wire;
+use elsewhere::event::TablePolicy;
+use elsewhere::evidence::typing::hand::HAND_LENGTH;
 use elsewhere::history::{Config, MemoryStore};
+use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
-use world::{Calendar, Desk, Shape, nanos, only_tested, setting, spread_micros};
+use world::{Calendar, Desk, Shape, judged, login, nanos, only_tested, percentile, setting, spread_micros};
 
 /// Times each question is asked.
 const ROUNDS: usize = 5;
@@ -40,4 +46,125 @@ fn main() {
         })
         .collect();
     println!("links of one worker, micros: {}", spread_micros(&mut took));
+    drop(desk);
+    hands(workers);
+}
+
+/// Longest median answer to "who else types like this", milliseconds; and the goal.
+const QUERY_MILLIS: (f64, f64) = (10.0, 5.0);
+
+/// A number in [-1, 1] that belongs to a worker and a purpose.
+fn own(worker: u64, purpose: u64) -> f64 {
+    let mixed = (worker.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ purpose).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((mixed ^ (mixed >> 32)) >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
+}
+
+/// A table of 26 letters and 150 digraphs in a worker's own hand.
+fn table(worker: u64) -> wire::CadenceTable {
+    let time = |base: f64, purpose: u64| {
+        (base * (0.3 * own(worker, purpose / 1_000) + 0.15 * own(worker, purpose)).exp()) as u32
+    };
+    let key = |usage: u32| wire::KeyTime {
+        usage,
+        count: 8,
+        dwell_median_micros: time(95_000.0, 1_000 + u64::from(usage)),
+        dwell_spread_micros: 12_000,
+    };
+    let digraph = |pair: u32| wire::DigraphTime {
+        first_usage: 4 + pair / 26,
+        second_usage: 4 + pair % 26,
+        count: 2,
+        press_interval_median_micros: time(190_000.0, 2_000 + u64::from(pair)),
+        press_interval_spread_micros: 40_000,
+    };
+    wire::CadenceTable {
+        press_count: 256,
+        keys: (4..30).map(key).collect(),
+        digraphs: (0..600).step_by(4).map(digraph).collect(),
+        timer_resolution_micros: 1_000,
+    }
+}
+
+/// Everybody's hand, and what is asked of the index.
+fn hands(workers: u64) {
+    let mut desk = Desk::over(Arc::new(MemoryStore::new(Config::of_events())));
+    desk.rules.tables = TablePolicy::PerEvent;
+    // As in a service: pairs are looked for off the path of the login.
+    desk.pipeline = desk.pipeline.serving(|_| {});
+    let typed = |worker: u64, turn: u64| {
+        let mut event = login(worker, turn, world::MONDAY_MICROS + turn as i64 * 86_400_000_000, Shape::Quiet);
+        event.cadence = Some(table(worker));
+        desk.assess(&desk.check(event))
+    };
+    for worker in 0..workers {
+        typed(worker, 0);
+    }
+    let started = Instant::now();
+    desk.pipeline.settle_hands(desk.tenant, 0).expect("placed");
+    let placed = started.elapsed().as_secs_f64() * 1e6 / workers as f64;
+    let hands = desk.pipeline.store().hands(desk.tenant).expect("hands");
+    let bytes = hands.bytes();
+    println!("{} hands placed at {placed:.2} us each, {} bytes each", hands.count(), bytes / hands.count().max(1));
+
+    let memory = vec![1.0_f32; workers as usize * HAND_LENGTH];
+    let mut scanned: Vec<u64> = (0..50)
+        .map(|_| {
+            let started = Instant::now();
+            let mut sums = [0.0_f32; 16];
+            for part in black_box(&memory).chunks_exact(16) {
+                (0..16).for_each(|lane| sums[lane] += part[lane]);
+            }
+            black_box(sums);
+            nanos(started.elapsed())
+        })
+        .collect();
+    let asked = ASKED.min(workers);
+    let record = |worker: &str| desk.pipeline.store().record(desk.tenant, worker).expect("a store").expect("a worker");
+    let model = desk.pipeline.models();
+    let parameters = &model.get("").expect("a model").file.evidence.typing.table;
+    let mut looked: Vec<u64> = (0..asked)
+        .map(|turn| {
+            let worker = format!("w-{}", turn * 97 % workers);
+            let record = record(&worker);
+            let hand = record.profiles.typing.table().and_then(|table| parameters.hand(table)).expect("a hand");
+            let started = Instant::now();
+            black_box(hands.nearest(&hand, &worker, 128));
+            nanos(started.elapsed())
+        })
+        .collect();
+    let mut answered: Vec<u64> = (0..asked)
+        .map(|turn| {
+            let worker = format!("w-{}", turn * 97 % workers);
+            let started = Instant::now();
+            let found = desk.pipeline.similar_typists(desk.tenant, &worker, 10).expect("an answer");
+            assert!(found.is_some_and(|found| found.candidates.len() == 10.min(workers as usize - 1)));
+            nanos(started.elapsed())
+        })
+        .collect();
+    let (ceiling, scan) = (percentile(&mut scanned, 0.5) as f64, percentile(&mut looked, 0.5) as f64);
+    println!("bare scan of as much memory, micros:  {}", spread_micros(&mut scanned));
+    println!(
+        "scan of all hands, micros:            {}  ({:.2} of the bare scan's speed)",
+        spread_micros(&mut looked),
+        ceiling / scan
+    );
+    let median = percentile(&mut answered, 0.5) as f64 / 1e6;
+    let verdict = judged(median, QUERY_MILLIS.0, QUERY_MILLIS.1, false);
+    println!("who else types like this, micros:     {}  ({verdict})", spread_micros(&mut answered));
+
+    let mut grown: Vec<u64> = (0..asked)
+        .map(|turn| {
+            typed(turn * 89 % workers, 1 + turn / workers);
+            let started = Instant::now();
+            desk.pipeline.settle_hands(desk.tenant, 0).expect("placed");
+            nanos(started.elapsed())
+        })
+        .collect();
+    println!("one grown hand taken up, micros:      {}", spread_micros(&mut grown));
+    let searches = 64.min(workers);
+    let started = Instant::now();
+    desk.pipeline.settle_hands(desk.tenant, searches as usize).expect("searched");
+    let each = started.elapsed().as_secs_f64() * 1e3 / searches as f64;
+    println!("one worker's like looked for: {each:.2} ms, off the path of the login");
 }

@@ -4,6 +4,7 @@
 //! [`crate::evidence::compare`]; there is no other road to a feature.
 
 pub mod afterwards;
+pub mod likeness;
 pub mod linkage;
 pub mod live;
 
@@ -12,9 +13,9 @@ pub use afterwards::Implicated;
 use crate::event::{Event, EventTime, Gathered, Samples, Token};
 use crate::evidence::course::Course;
 use crate::evidence::crowd::{self, LinkKind};
-use crate::evidence::feature::{Features, Finding};
+use crate::evidence::feature::{Features, Finding, HandChange};
 use crate::evidence::{self, Compared, Observations, Others, Profiles, Teaching, network, remote_input};
-use crate::history::{Answer, Arrival, Durable, NonceClaim, NonceFault, Store, StoreError, TenantId};
+use crate::history::{AlikeHand, Answer, Arrival, Durable, NonceClaim, NonceFault, Store, StoreError, TenantId};
 use crate::history::{TokenKind, Visit, WorkerRecord};
 use crate::model::{Model, StandingModel};
 use crate::risk::verdict::Findings;
@@ -278,6 +279,7 @@ impl Pipeline {
                 if let (Some(workers), Some(serving)) = (implicated, &self.serving) {
                     serving.tell(tenant, event, workers);
                 }
+                self.follow_hands(tenant)?;
                 Ok(Assessed { verdict, replayed: false, durable })
             }
             Answer::Repeated { verdict, durable } => Ok(Assessed { verdict, replayed: true, durable }),
@@ -340,7 +342,9 @@ fn judge(
     let neighbours = meet(&tokens, visit);
     let phrase = seen.typing.phrase.as_ref().and_then(|phrase| phrase.as_ref().ok());
     let background = phrase.and_then(|phrase| visit.background(phrase.pool_key()));
-    let others = Others { neighbours: &neighbours, background: background.as_ref() };
+    let (alike, hand_count) = resemble(visit);
+    let company = crowd::Company { neighbours: &neighbours, alike: &alike, hand_count };
+    let others = Others { company, background: background.as_ref() };
     let known = &visit.record().profiles;
     let mut compared = evidence::compare(&seen, samples, known, &others, parameters);
     let handed_over = live.map_or_else(Vec::new, |session| follow(session, known, model, &mut compared));
@@ -380,7 +384,12 @@ fn judge(
 }
 
 /// Folds the parts of a live session into what its whole showed. Returns the findings that tell of a hand-over.
-fn follow(session: Session<'_>, known: &Profiles, model: &Model, compared: &mut Compared) -> Vec<Finding> {
+fn follow(
+    session: Session<'_>,
+    known: &Profiles,
+    model: &Model,
+    compared: &mut Compared,
+) -> Vec<(Finding, HandChange)> {
     let Session { gathered, course, silence_as_of } = session;
     let parameters = &model.file.evidence;
     let handed_over = course.fold(gathered, known, parameters, compared);
@@ -406,7 +415,8 @@ fn learn(
     if record.profiles.learn(seen, features, &model.file.evidence, teaching) {
         record.maturity = grown(record.maturity, samples);
     }
-    record.standing.add(features, &model.standing, samples.time.0);
+    let stood = record.standing.add(features, &model.standing, samples.time.0);
+    record.days.note(stood, features, samples.time.0);
     record.last_seen = record.last_seen.max(samples.time);
     let level = record.standing.level();
     if level != before {
@@ -442,4 +452,11 @@ fn meet(tokens: &[(TokenKind, Token)], visit: &Visit<'_, WorkerRecord>) -> Vec<c
         }
     }
     met
+}
+
+/// The workers found to type like this one, and how many hands they were found among.
+fn resemble(visit: &Visit<'_, WorkerRecord>) -> (Vec<crowd::Alike>, usize) {
+    let (found, among) = visit.alike();
+    let alike = |one: &AlikeHand| crowd::Alike { log_ratio: f64::from(one.log_ratio), beside_token: one.beside_token };
+    (found.iter().map(alike).collect(), among.saturating_sub(1))
 }

@@ -149,6 +149,17 @@ fn links_lead_somewhere() {
 }
 
 #[test]
+fn settings_stand_in_one_table() {
+    assert!(
+        !Page::read("docs/api.md").text.contains("| `drain_seconds` |"),
+        "settings stand in docs/operating.md alone"
+    );
+    let help = std::process::Command::new(env!("CARGO_BIN_EXE_elsewhere")).args(["serve", "--help"]).output();
+    let help = String::from_utf8(help.expect("help").stdout).expect("text");
+    assert!(help.contains("docs/operating.md"), "{help}");
+}
+
+#[test]
 fn the_table_of_settings_is_that_of_the_code() {
     let defaults = serde_json::to_value(ConfigUnchecked::default()).expect("JSON");
     let mut told: BTreeMap<String, String> = BTreeMap::new();

@@ -133,6 +133,7 @@ fn a_store_of_the_first_format_opens_and_takes_feedback() {
         let tenant = store.tenant("score").expect("the tenant");
         let record = store.record(tenant, "worker-a").expect("readable").expect("a record");
         assert_eq!((record.standing.session_count(), record.standing.flagged()), (4, true));
+        assert!(record.days.told().is_empty(), "the first record format keeps no days");
         assert!(store.verdict(tenant, "b-5").expect("readable").is_some());
         assert_eq!(store.neighbours(tenant, "worker-a").expect("readable").len(), 6);
         assert!(store.feedback(tenant).expect("readable").is_empty());
@@ -167,8 +168,14 @@ fn a_store_of_the_first_format_opens_and_takes_feedback() {
     let kept = store.feedback(tenant).expect("readable");
     assert_eq!((kept.len(), kept[0].feedback.feedback_id.as_str()), (1, "f-1"));
     let model = Model::shipped().expect("a model");
-    let report = store.record(tenant, "worker-a").expect("readable").expect("a record").standing;
-    assert_eq!(report.report(&model.standing, now.0).cleared_reasons, [ReasonCode::RemoteInputLoopDelay]);
+    let record = store.record(tenant, "worker-a").expect("readable").expect("a record");
+    let report = record.standing.report(&model.standing, now.0);
+    assert_eq!(report.cleared_reasons, [ReasonCode::RemoteInputLoopDelay]);
+    // Written in today's form, the record holds the day of the clearance and how it left the worker.
+    let days = record.days.told();
+    assert_eq!(days.len(), 1);
+    assert_eq!(i64::from(days[0].day), now.0 / 86_400_000_000);
+    assert!((days[0].stood.evidence_log_odds - report.evidence_log_odds).abs() < 0.06);
     let (forgotten, durable) = store.forget(tenant, "worker-a", now).expect("an erasure");
     durable.wait().expect("on disk");
     // Of four events two are of the last day, for which replies are kept by event time.

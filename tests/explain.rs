@@ -135,15 +135,20 @@ fn drawings_show_the_worker_and_say_what_is_missing() {
     let results = told(&["score", path(&story)], b"");
     told(&["explain", WORKER, "--plot", path(directory.path())], results.as_bytes());
     assert!(!drawn("reactions.svg").contains("single answers"));
-    // A store holds the hours alone.
+    // A store holds the hours, and of each day how it ended; what it does not know of a zone is asked for.
     let state = directory.path().join("state");
     told(&["score", path(&story), "--data-dir", path(&state)], b"");
     let plots = directory.path().join("plots");
     let output =
         run(&["explain", WORKER, "--data-dir", path(&state), "--plot", path(&plots), "--zone", "America/Chicago"], b"");
     let said = String::from_utf8_lossy(&output.stderr).to_string();
-    assert!(said.contains("did not draw standing.svg") && said.contains("did not draw reactions.svg"), "{said}");
-    assert!(std::fs::read_to_string(plots.join("week.svg")).expect("a week").contains("America/Chicago"));
+    assert_eq!(said.matches("drew ").count(), 3, "{said}");
+    let of_store = |name: &str| std::fs::read_to_string(plots.join(name)).expect("a drawing");
+    assert!(of_store("week.svg").contains("America/Chicago"));
+    assert!(of_store("reactions.svg").contains("days with prompts") && !of_store("reactions.svg").contains("single"));
+    let course = of_store("standing.svg");
+    assert!(course.contains("days, each at its end") && course.contains("most is added by"), "{course}");
+    assert!(course.contains("was crossed on the first day kept") || course.contains("was first crossed on 2026"));
     let bad = run(&["explain", WORKER, path(&story), "--plot", path(&plots), "--zone", "Mars/Olympus"], b"");
     assert!(!bad.status.success() && String::from_utf8_lossy(&bad.stderr).contains("Mars/Olympus"));
 }

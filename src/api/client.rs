@@ -9,6 +9,7 @@ use super::wire::profile_service_client::ProfileServiceClient;
 use super::wire::session_risk_service_client::SessionRiskServiceClient;
 use super::wire::standing_service_client::StandingServiceClient;
 use crate::event::limits;
+use std::error::Error;
 use std::path::PathBuf;
 use std::time::Duration;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -63,8 +64,29 @@ fn found<T>(outcome: Result<Response<T>, Status>) -> Result<Option<T>, String> {
     }
 }
 
+/// A refusal in words; where the call never came to the service, what became of it.
 fn told(status: &Status) -> String {
-    format!("the service refused ({:?}): {}", status.code(), status.message())
+    match status.source() {
+        Some(source) => format!(
+            "the call failed on the way ({}): is the service there still up, and is it http or https?",
+            chain(source)
+        ),
+        None => format!("the service refused ({:?}): {}", status.code(), status.message()),
+    }
+}
+
+/// An error and what caused it: transports keep what a person can act on at the end.
+fn chain(error: &dyn Error) -> String {
+    let mut said = vec![error.to_string()];
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_said = cause.to_string();
+        if said.last() != Some(&cause_said) {
+            said.push(cause_said);
+        }
+        next = cause.source();
+    }
+    said.join(": ")
 }
 
 impl Client {
@@ -80,11 +102,14 @@ impl Client {
         let mut endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).timeout(ANSWER_TIMEOUT);
         if address.starts_with("https:") {
             let Some(path) = authority else {
-                return Err(bad("https needs the certificate authority to trust: name its PEM file".into()));
+                return Err(bad("https needs the certificate authority to trust: name its PEM file with --ca".into()));
             };
             let pem = std::fs::read(path).map_err(|error| bad(format!("cannot read {}: {error}", path.display())))?;
+            if !String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
+                return Err(bad(format!("{} holds no certificate in PEM form", path.display())));
+            }
             let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem));
-            endpoint = endpoint.tls_config(tls).map_err(|error| bad(error.to_string()))?;
+            endpoint = endpoint.tls_config(tls).map_err(|error| bad(chain(&error)))?;
         }
         let credential = if token.is_empty() {
             None
@@ -92,8 +117,10 @@ impl Client {
             let text = format!("Bearer {token}").parse();
             Some(text.map_err(|_| bad("the token holds characters that no header may hold".into()))?)
         };
-        let channel =
-            endpoint.connect().await.map_err(|error| bad(format!("{error}; is `elsewhere serve` running there?")))?;
+        let channel = endpoint.connect().await.map_err(|error| {
+            let other = if address.starts_with("https:") { ", with TLS" } else { ", without TLS (or is it https)" };
+            bad(format!("{}; is `elsewhere serve` running there{other}?", chain(&error)))
+        })?;
         Ok(Self { wire: InterceptedService::new(channel, Credential(credential)) })
     }
 

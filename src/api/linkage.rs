@@ -7,10 +7,12 @@ use super::refusal::Refusal;
 use super::standing::page_size;
 use super::wire;
 use super::wire::linkage_service_server::LinkageService;
-use crate::event::Violations;
+use crate::event::{Violations, limits};
 use crate::history::TenantId;
 use crate::pipeline::Failure;
+use crate::pipeline::likeness::{Likeness, TypistCandidate};
 use crate::pipeline::linkage::{Link, OperatorCluster};
+use crate::risk::ReasonCode;
 use std::cmp::Reverse;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
@@ -76,6 +78,28 @@ fn link(link: &Link) -> wire::Link {
         event_count: link.event_count,
         first_seen_time: Some(time_to_wire(link.first_time)),
         last_seen_time: Some(time_to_wire(link.last_time)),
+        typing: link.likeness.as_ref().map(likeness),
+    }
+}
+
+fn likeness(likeness: &Likeness) -> wire::TypingLikeness {
+    wire::TypingLikeness {
+        log_likelihood_ratio: likeness.log_ratio,
+        compared_worker_count: u32::try_from(likeness.compared_count).unwrap_or(u32::MAX),
+        expected_chance_count: likeness.chance_count,
+        press_count: likeness.press_count,
+        other_press_count: likeness.other_press_count,
+        beside_other_link: likeness.beside_token,
+    }
+}
+
+fn candidate((rank, candidate): (u32, &TypistCandidate)) -> wire::TypistCandidate {
+    wire::TypistCandidate {
+        worker_id: candidate.worker_id.to_string(),
+        rank,
+        likeness: Some(likeness(&candidate.likeness)),
+        probability: candidate.likeness.probability(),
+        last_seen_time: Some(time_to_wire(candidate.last_time)),
     }
 }
 
@@ -125,7 +149,9 @@ impl LinkageService for Linkages {
         if !violations.none() {
             return Err(Refusal::Invalid(violations).into());
         }
-        let found = self.doors.pipeline.links(caller.tenant, &worker_id).map_err(Refusal::from)?;
+        let (doors, asked_for) = (Arc::clone(&self.doors), worker_id.clone());
+        let found = spawn_blocking(move || doors.pipeline.links(caller.tenant, &asked_for)).await;
+        let found = found.map_err(|error| Status::internal(error.to_string()))?.map_err(Refusal::from)?;
         let Some(mut found) = found else {
             return Err(Refusal::NotFound { resource: "profile", name: worker_id }.into());
         };
@@ -175,6 +201,31 @@ impl LinkageService for Linkages {
             return Err(Refusal::NotFound { resource: "cluster", name: cluster_id }.into());
         };
         Ok(Response::new(wire::GetOperatorClusterResponse { cluster: Some(cluster(found, true)) }))
+    }
+
+    async fn list_similar_typists(
+        &self,
+        request: Request<wire::ListSimilarTypistsRequest>,
+    ) -> Result<Response<wire::ListSimilarTypistsResponse>, Status> {
+        let (caller, _permit) = self.doors.enter(request.metadata())?;
+        let wire::ListSimilarTypistsRequest { worker_id, candidate_count } = request.into_inner();
+        require("worker_id", &worker_id)?;
+        let count = match candidate_count {
+            0 => limits::TYPIST_CANDIDATES_DEFAULT,
+            asked => asked.min(limits::TYPIST_CANDIDATES_MAX),
+        };
+        let (doors, asked) = (Arc::clone(&self.doors), worker_id.clone());
+        // A scan over the whole tenant: not on a thread that others' logins wait for.
+        let scan = move || doors.pipeline.similar_typists(caller.tenant, &asked, count as usize);
+        let found = spawn_blocking(scan).await.map_err(|error| Status::internal(error.to_string()))?;
+        let Some(found) = found.map_err(Refusal::from)? else {
+            return Err(Refusal::NotFound { resource: "profile", name: worker_id }.into());
+        };
+        Ok(Response::new(wire::ListSimilarTypistsResponse {
+            candidates: (1..).zip(&found.candidates).map(candidate).collect(),
+            compared_worker_count: u32::try_from(found.compared_count).unwrap_or(u32::MAX),
+            reason_code: ReasonCode::CrowdSharedTypist as i32,
+        }))
     }
 }
 

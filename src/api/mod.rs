@@ -8,6 +8,7 @@
 //! in `refusal`, which names every field at once.
 
 pub mod assess;
+mod cancel;
 pub mod client;
 mod content_hash;
 pub mod convert;

@@ -1,7 +1,7 @@
 //! MonitorSession: a live session over one stream or several, each message answered by one response.
 //!
 //! What a session is stands in [`crate::pipeline::Live`]; here are the streams that feed it. A session outlives its
-//! stream: one that breaks leaves it waiting for [`limits::MONITOR_RESUME_MICROS`], and an open with the same event goes
+//! stream: one that breaks or is cancelled leaves it waiting for [`limits::MONITOR_RESUME_MICROS`], and an open with the same event goes
 //! on where it stood. It ends by `close`, by the client ending its side, by waiting in vain, by a drain (each with a last
 //! verdict, learned from once) or by erasure of the worker (without a trace).
 //!

@@ -7,7 +7,8 @@ use crate::history::WorkerRecord;
 use crate::model::Model;
 use crate::risk::catalogue::{Catalogue, Description};
 use crate::risk::{
-    Evidence, FamilyAssessment, Maturity, ModelReference, Reason, ReasonCode, Verdict, Whereabouts, WorkerStanding,
+    Evidence, FamilyAssessment, Maturity, ModelReference, Reason, ReasonCode, StandingDay, Verdict, Whereabouts,
+    WorkerStanding,
 };
 
 fn instant(micros: i64) -> wire::Timestamp {
@@ -52,6 +53,19 @@ pub fn standing(standing: &WorkerStanding, worker_id: &str) -> wire::WorkerStand
         worker_id: worker_id.into(),
         threshold_log_odds: standing.threshold_log_odds,
         cleared_reasons: standing.cleared_reasons.iter().map(|code| i32::from(*code as u16)).collect(),
+    }
+}
+
+fn standing_day(one: &StandingDay) -> wire::StandingDay {
+    let reaction = one.reaction.as_ref();
+    wire::StandingDay {
+        day_time: Some(instant(i64::from(one.day) * 86_400_000_000)),
+        evidence_log_odds: one.stood.evidence_log_odds,
+        flagged: one.stood.flagged,
+        top_reason: one.stood.top.map_or(0, |code| i32::from(code as u16)),
+        reaction_median_micros: reaction.map(|reaction| reaction.median_micros),
+        reaction_expected_low_micros: reaction.map(|reaction| reaction.expected_micros.0),
+        reaction_expected_high_micros: reaction.map(|reaction| reaction.expected_micros.1),
     }
 }
 
@@ -176,6 +190,7 @@ pub fn profile(worker_id: &str, record: &WorkerRecord, extras: &ProfileExtras) -
         activity_by_hour: if active { activity.to_vec() } else { Vec::new() },
         tokens: extras.tokens.iter().map(token).collect(),
         verdict_count: extras.verdict_count,
+        standing_days: record.days.told().iter().map(standing_day).collect(),
     }
 }
 

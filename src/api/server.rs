@@ -1,6 +1,7 @@
 //! The gRPC server: services, health, reflection, TLS, limits and drain.
 
 use super::assess::{Assess, system_now};
+use super::cancel::Cancels;
 use super::deadline::Deadline;
 use super::doors::{Clock, Counted, Doors};
 use super::feedback::Reviews;
@@ -28,6 +29,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
+use tokio::time::MissedTickBehavior;
 use tonic::server::NamedService;
 use tonic::service::Routes;
 use tonic::transport::server::TcpIncoming;
@@ -157,7 +159,7 @@ impl Service {
         // An answer is several small writes; held back for one another they would wait out the caller's delayed
         // acknowledgement, some 40 ms a login.
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-        let answering = Deadline::new(routes.prepare(), config.deadline);
+        let answering = Deadline::new(Cancels::new(routes.prepare()), config.deadline);
         let served = server.serve_with_incoming_shutdown(answering, incoming, async move {
             let _ = graceful.wait_for(|stopping| *stopping).await;
         });
@@ -202,15 +204,25 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(1);
 /// How often standings are looked at that fade without a login. They halve in weeks.
 const SETTLE_EVERY: Duration = Duration::from_secs(3_600);
 
+/// How often hands that have grown are placed and their like looked for.
+const HANDS_EVERY: Duration = Duration::from_millis(250);
+
+/// Workers whose like is looked for in one go: at 100,000 workers a tenth of a second, so that what else follows from
+/// logins waits no longer.
+const HANDS_AT_ONCE: usize = 64;
+
 /// What follows from logins off their path: workers implicated by another's event, and standings that fade.
 async fn follow_up(doors: Arc<Doors>, mut implicated: mpsc::Receiver<Implicated>, mut over: watch::Receiver<bool>) {
     let mut hours = tokio::time::interval(SETTLE_EVERY);
+    let mut hands = tokio::time::interval(HANDS_EVERY);
+    hands.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let work = tokio::select! {
             // In this order, so that what waits is done before the end.
             biased;
             Some(one) = implicated.recv() => Work::Implicate(one),
             _ = hours.tick() => Work::Settle,
+            _ = hands.tick() => Work::Hands,
             _ = over.wait_for(|over| *over) => return,
         };
         let doors = Arc::clone(&doors);
@@ -220,6 +232,10 @@ async fn follow_up(doors: Arc<Doors>, mut implicated: mpsc::Receiver<Implicated>
                 let now = doors.now();
                 doors.tenants().into_iter().try_for_each(|tenant| doors.pipeline.settle_standings(tenant, now))
             }
+            Work::Hands => doors
+                .tenants()
+                .into_iter()
+                .try_for_each(|tenant| doors.pipeline.settle_hands(tenant, HANDS_AT_ONCE).map(|_| ())),
         });
         match outcome.await {
             Ok(Ok(())) => {}
@@ -233,6 +249,7 @@ async fn follow_up(doors: Arc<Doors>, mut implicated: mpsc::Receiver<Implicated>
 enum Work {
     Implicate(Implicated),
     Settle,
+    Hands,
 }
 
 /// Says per service whether it answers.

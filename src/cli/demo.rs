@@ -336,11 +336,10 @@ fn next(arguments: &DemoArguments, address: &str, worker: Option<&str>, event: O
     let worker = worker.unwrap_or("<WORKER>");
     let _ = writeln!(text, "  {program} explain {worker} --address {address}\n");
     let file = arguments.file.clone().unwrap_or_else(|| COMPANY_PATH.into());
-    if file.is_file() {
-        let file = file.display();
-        let _ = writeln!(text, "Draw a worker's week, reactions and course of standing (SVG):\n");
-        let _ = writeln!(text, "  {program} explain {worker} {file} --plot plots\n");
-    }
+    // Files tell every session; where there are none, the service tells its days.
+    let source = if file.is_file() { file.display().to_string() } else { format!("--address {address}") };
+    let _ = writeln!(text, "Draw a worker's week, reactions and course of standing (SVG):\n");
+    let _ = writeln!(text, "  {program} explain {worker} {source} --plot plots\n");
     let _ = writeln!(text, "Serve your own sessions, in a store that survives:\n\n  {program} serve --data-dir state");
     text
 }

@@ -32,7 +32,7 @@ use std::sync::Arc;
     elsewhere explain <EVENT> --data-dir state\n  \
     elsewhere explain <WORKER> --address http://127.0.0.1:50061 --json\n\n\
     What each source can draw: requests everything; results all but the single answers to prompts; a store or a\n  \
-    service the week alone, since neither keeps single answers or the course of a standing.")]
+    service the week, and by the day of the last 32 days of work the standing and the median answer to prompts.")]
 pub struct ExplainArguments {
     /// The event or the worker.
     #[arg(value_name = "NAME")]
@@ -115,6 +115,8 @@ pub fn run(arguments: &ExplainArguments) -> Result<(), String> {
     let known = Known {
         worker_id: &found.worker_id,
         past: found.past.as_ref(),
+        days: &profile.map_or_else(Vec::new, |profile| past::of_days(&profile.standing_days)),
+        threshold_log_odds: found.standing.as_ref().map_or(0.0, |standing| standing.threshold_log_odds),
         activity_by_hour: profile.map_or(&[], |profile| &profile.activity_by_hour),
         last_seen_seconds: profile.and_then(|profile| profile.last_seen_time).map_or(0, |time| time.seconds),
         zone: arguments.zone.as_deref(),

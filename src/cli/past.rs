@@ -35,6 +35,8 @@ pub struct Session {
     pub families: [f64; FAMILIES],
     /// Whether the worker was flagged after it.
     pub flagged: bool,
+    /// Code of the reason that adds most to the standing; 0 when none speaks against the worker.
+    pub top_reason: i32,
     /// Answers to prompts, milliseconds; from the request.
     pub reactions_millis: Vec<f64>,
     /// Median answer, milliseconds; from the verdict.
@@ -111,6 +113,11 @@ pub fn offsets(verdict: &wire::Verdict) -> Vec<(i32, f64)> {
     let bounds = verdict.whereabouts.as_ref();
     let beliefs = bounds.map(|bounds| bounds.utc_offsets.iter());
     beliefs.into_iter().flatten().map(|one| (one.utc_offset_minutes, one.probability)).collect()
+}
+
+fn top_reason(standing: &wire::WorkerStanding) -> i32 {
+    let most = standing.reasons.iter().max_by(|a, b| a.contribution_log_odds.total_cmp(&b.contribution_log_odds));
+    most.filter(|reason| reason.contribution_log_odds > 0.0).map_or(0, |reason| reason.code)
 }
 
 fn seconds(time: Option<&wire::Timestamp>) -> i64 {
@@ -248,6 +255,24 @@ impl Pasts {
     }
 }
 
+/// The days that a profile keeps, as sessions: one a day, at its noon, without what each family adds.
+pub fn of_days(days: &[wire::StandingDay]) -> Vec<Session> {
+    let millis = |micros: u32| f64::from(micros) / 1e3;
+    let session = |day: &wire::StandingDay| Session {
+        seconds: seconds(day.day_time.as_ref()) + 12 * 3_600,
+        evidence_log_odds: day.evidence_log_odds,
+        flagged: day.flagged,
+        top_reason: day.top_reason,
+        reaction_median_millis: day.reaction_median_micros.map(millis),
+        reaction_expected_millis: day
+            .reaction_expected_low_micros
+            .zip(day.reaction_expected_high_micros)
+            .map(|(low, high)| (millis(low), millis(high))),
+        ..Session::default()
+    };
+    days.iter().map(session).collect()
+}
+
 impl Asked {
     fn of(event: &wire::SessionEvent) -> Self {
         let answers = event.challenge.iter().filter(|sample| sample.kind() == wire::ChallengeKind::PressKey);
@@ -285,6 +310,7 @@ impl Session {
             evidence_log_odds: standing.evidence_log_odds,
             families,
             flagged: standing.flagged,
+            top_reason: top_reason(standing),
             reactions_millis: Vec::new(),
             reaction_median_millis: reaction.map(|one| one.value / 1e3),
             reaction_expected_millis: expected,

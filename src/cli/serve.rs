@@ -19,7 +19,7 @@ use tracing::{info, warn};
 /// flags; the later wins. Stops on SIGTERM or Ctrl-C: health turns NOT_SERVING, calls in flight are answered.
 #[derive(Debug, Args)]
 pub struct ServeArguments {
-    /// TOML file with settings; see docs/api.md.
+    /// TOML file with settings; see docs/operating.md.
     #[arg(long, value_name = "FILE", env = "ELSEWHERE_CONFIG")]
     config: Option<PathBuf>,
 

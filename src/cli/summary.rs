@@ -116,11 +116,12 @@ fn evidence(row: &Row) -> f64 {
 fn print_flagged(out: &mut dyn Write, worker: &str, row: &Row) -> io::Result<()> {
     let when = row.flagged_at.as_ref();
     let date = when.and_then(wire::Timestamp::to_rfc3339).unwrap_or_default();
-    let days = when.map_or(0.0, |time| (time.seconds - row.first_seconds) as f64 / 86_400.0);
+    let days = when.map_or(0.0, |time| (time.seconds - row.first_seconds) as f64 / 86_400.0).round();
+    let unit = if days == 1.0 { "day" } else { "days" };
     let Some(standing) = &row.standing else { return Ok(()) };
     writeln!(
         out,
-        "FLAGGED  {worker}  on {}, {days:.0} days after its first session  (evidence {:+.1}, {} sessions on {} days)",
+        "FLAGGED  {worker}  on {}, {days:.0} {unit} after its first session  (evidence {:+.1}, {} sessions on {} days)",
         date.get(..10).unwrap_or(&date),
         standing.evidence_log_odds,
         standing.session_count,

@@ -8,11 +8,24 @@ use super::measure;
 use crate::api::wire;
 use crate::risk::Catalogue;
 use crate::risk::catalogue::{Description, placeholders};
+use std::io;
+use std::sync::LazyLock;
 
 /// Reasons under this, nats, get one line: they would not change what anybody does.
 const MATTERS_LOG_ODDS: f64 = 0.3;
-/// Width of the text, characters.
+/// Width of the text, characters: in a file or a pipe, and at most on a terminal.
 pub const WIDTH: usize = 110;
+/// Least width on a terminal, characters: narrower columns of indented words are harder to read than broken lines.
+const WIDTH_MIN: usize = 60;
+
+/// Width in force: a terminal narrower than the page gets lines that fit it.
+fn width() -> usize {
+    static IN_FORCE: LazyLock<usize> = LazyLock::new(|| {
+        let terminal = terminal_size::terminal_size_of(io::stdout());
+        terminal.map_or(WIDTH, |(width, _)| usize::from(width.0).clamp(WIDTH_MIN, WIDTH))
+    });
+    *IN_FORCE
+}
 /// Where the words of a reason begin.
 const INDENT: usize = 8;
 /// Beliefs in UTC offsets told, most probable first.
@@ -23,10 +36,14 @@ const NATS: &str = "In nats: +0.7 doubles the odds, +2.3 makes them tenfold, a m
 
 /// Breaks text into lines, each after `indent` spaces.
 pub fn wrap(text: &str, indent: usize, out: &mut String) {
+    wrap_at(width(), text, indent, out);
+}
+
+fn wrap_at(width: usize, text: &str, indent: usize, out: &mut String) {
     let mut column = 0;
     for word in text.split_whitespace() {
         let length = word.chars().count();
-        if column > 0 && column + 1 + length > WIDTH {
+        if column > 0 && column + 1 + length > width {
             out.push('\n');
             column = 0;
         }
@@ -139,7 +156,9 @@ fn tell_reasons(reasons: &[wire::Reason], score: &str, told: &[i32], catalogue: 
             wrap(&format!("Innocent if: {}.", listed(&described.benign_explanations)), INDENT, out);
             wrap(&format!("Refuted by: {}.", listed(&described.refutations)), INDENT, out);
             if !described.attack_technique_ids.is_empty() {
-                let techniques = described.attack_technique_ids.join(", ");
+                let named =
+                    |id: &String| catalogue.attack_techniques.get(id).map_or(id.clone(), |name| format!("{id} {name}"));
+                let techniques = described.attack_technique_ids.iter().map(named).collect::<Vec<_>>().join(", ");
                 wrap(&format!("May be a trace of ATT&CK {techniques}."), INDENT, out);
             }
         }
@@ -323,8 +342,10 @@ mod tests {
 
     #[test]
     fn lines_are_no_longer_than_the_page() {
-        let mut out = String::new();
-        wrap(&"word ".repeat(100), 8, &mut out);
-        assert!(out.lines().all(|line| line.len() <= WIDTH && line.starts_with("        w")), "{out}");
+        for width in [WIDTH_MIN, 80, WIDTH] {
+            let mut out = String::new();
+            wrap_at(width, &"word ".repeat(100), 8, &mut out);
+            assert!(out.lines().all(|line| line.len() <= width && line.starts_with("        w")), "{out}");
+        }
     }
 }

@@ -108,6 +108,12 @@ impl Gathered {
         }
     }
 
+    /// Typing that names no phrase, as far as it is kept.
+    pub fn free_typing(&self) -> Option<&TypingSample> {
+        let free = self.whole.typing.as_ref().filter(|typing| typing.context != TypingContext::FixedPhrase);
+        self.free.as_ref().or(free)
+    }
+
     /// The newest table alone, or `None` without one.
     pub fn table(&self) -> Option<Samples> {
         let cadence = self.whole.cadence.clone()?;

@@ -99,6 +99,16 @@ pub const PAGE_SIZE_DEFAULT: u32 = 50;
 
 /// Workers remembered per token. A token on more workers than this is a crowd (a campus, a carrier), not a site.
 pub const WORKERS_PER_TOKEN_MAX: usize = 64;
+
+/// Workers noted as typing like one worker, the most alike first: an operator's personas are a dozen, and a hand that
+/// more than this share is a machine's or says nothing.
+pub const ALIKE_PER_WORKER_MAX: usize = 64;
+
+/// Workers ranked for an analyst who asks who types like one.
+pub const TYPIST_CANDIDATES_MAX: u32 = 100;
+
+/// The same when no number is asked for: a list a person can look through.
+pub const TYPIST_CANDIDATES_DEFAULT: u32 = 10;
 /// Tokens remembered per worker and kind; the oldest goes first.
 pub const TOKENS_PER_WORKER_MAX: usize = 8;
 

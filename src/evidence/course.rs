@@ -14,14 +14,16 @@
 //! 2:1:1, ln(.5 e^-3 + .25 e^-3 + .25 e^4) = +2.6: the relay that appeared is told although three quarters speak for a
 //! local hand.
 
-use super::feature::{Coverage, CoverageStatus, Family, FeatureId, Features, Finding};
+use super::feature::{Coverage, CoverageStatus, Family, FeatureId, Features, Finding, HandChange};
 use super::{Compared, Observations, Parameters, Profiles, remote_input, telemetry, typing};
-use crate::event::{Added, EventTime, Gathered, limits};
+use crate::event::{Added, EventTime, Gathered, TypingSample, limits};
+use typing::handover::Hands;
 
 /// Findings that accumulate over a session, with what their windows are counted in.
-const ACCUMULATING: [(Finding, Count); 9] = [
+const ACCUMULATING: [(Finding, Count); 10] = [
     (Finding::TypingPhrase, Count::Phrases),
     (Finding::TypingTable, Count::Tables),
+    (Finding::TypingOrdered, Count::Presses),
     (Finding::TypingSynthetic, Count::Presses),
     (Finding::RemoteInputPointer, Count::Moves),
     (Finding::RemoteInputKey, Count::Presses),
@@ -78,6 +80,8 @@ pub struct Course {
     /// Tables compared so far, and how the last differed from `own`, nats.
     tables_read: u64,
     own_log_odds: Option<f64>,
+    /// The hands of its ordered free typing.
+    hands: Hands,
     /// Digests of the opening's samples: they, not those of joined columns, can come again.
     digests: Option<Vec<u64>>,
     voice: Voice,
@@ -117,6 +121,11 @@ impl Course {
         }
     }
 
+    /// Hears typing of the opening or of a chunk, for the hand behind it.
+    pub fn hear_typing(&mut self, typing: &TypingSample) {
+        self.hands.hear(typing);
+    }
+
     /// Compares the session's parts and folds them into `compared`, which holds the whole. Returns the findings to be
     /// told as a hand-over.
     ///
@@ -127,7 +136,7 @@ impl Course {
         known: &Profiles,
         parameters: &Parameters,
         compared: &mut Compared,
-    ) -> Vec<Finding> {
+    ) -> Vec<(Finding, HandChange)> {
         let claim = gathered.whole().claim.as_ref();
         let samples = gathered.latest();
         let mut latest = Features::default();
@@ -160,15 +169,19 @@ impl Course {
             let Some(mixed) = mixture(&parts) else { continue };
             let changed = replaced && now.zip(earlier).is_some_and(|(now, earlier)| now > 0.0 && earlier < 0.0);
             if changed {
-                handed_over.push(finding);
+                handed_over.push((finding, HandChange::HandedOver));
             }
             if !replaced && now > whole {
                 show(&latest, finding, &mut compared.features);
             }
             compared.features.set(finding.score(), mixed);
         }
-        if self.tell_own(claim.is_some_and(|claim| claim.assistive_technology), compared) {
-            handed_over.push(Finding::TypingTable);
+        let assisted = claim.is_some_and(|claim| claim.assistive_technology);
+        if self.tell_own(assisted, compared) {
+            handed_over.push((Finding::TypingTable, HandChange::HandedOver));
+        }
+        if !assisted {
+            handed_over.extend(self.tell_hands(gathered, parameters, compared));
         }
         handed_over
     }
@@ -198,6 +211,33 @@ impl Course {
             compared.features.set(FeatureId::TypingTableLogOdds, mixed);
         }
         own >= HANDOVER_LOG_ODDS
+    }
+
+    /// Folds in that ordered typing shows more than one hand. One hand throughout clears nobody: an intruder's is one too.
+    fn tell_hands(
+        &mut self,
+        gathered: &Gathered,
+        parameters: &Parameters,
+        compared: &mut Compared,
+    ) -> Option<(Finding, HandChange)> {
+        let ordered = &parameters.typing.ordered;
+        let shown = self.hands.compare(gathered.free_typing(), gathered.totals().presses, ordered)?;
+        let machine = compared.features.get(FeatureId::TypingSyntheticLogOdds).is_some_and(|score| score > 0.0);
+        if machine || shown.log_odds <= 0.0 {
+            return None;
+        }
+        let past = compared.features.get(FeatureId::TypingOrderedLogOdds).unwrap_or(0.0);
+        let mixed = mixture(&[(1.0, Some(past)), (1.0, Some(shown.log_odds))])?;
+        compared.features.set(FeatureId::TypingOrderedLogOdds, mixed);
+        if !shown.told {
+            return None;
+        }
+        compared.features.set(FeatureId::TypingHandoverLogOdds, shown.log_odds);
+        if shown.returns == 0 {
+            return Some((Finding::TypingOrdered, HandChange::HandedOver));
+        }
+        compared.features.set(FeatureId::TypingAlternationCount, f64::from(shown.returns));
+        Some((Finding::TypingOrdered, HandChange::Shared))
     }
 
     /// Puts the opening's digests in the place of those of joined columns, for comparing and learning alike.

@@ -94,6 +94,8 @@ features! {
     TypingTableEnrolledPresses = "typing.table_enrolled_press_count",
     TypingTableFeatureCount = "typing.table_feature_count",
     TypingSyntheticLogOdds = "typing.synthetic_log_odds",
+    TypingMachineLikenessLogOdds = "typing.machine_likeness_log_odds",
+    TypingDelayLikenessLogOdds = "typing.delay_likeness_log_odds",
     TypingDwellMedianMicros = "typing.dwell_median_micros",
     TypingDwellSpreadMicros = "typing.dwell_spread_micros",
     TypingPressIntervalMedianMicros = "typing.press_interval_median_micros",
@@ -160,6 +162,15 @@ features! {
     TelemetryRepeatedSampleCount = "telemetry.repeated_sample_count",
     TelemetrySilentLogOdds = "telemetry.silent_log_odds",
     TelemetrySilentEventCount = "telemetry.silent_event_count",
+    // Later additions stand at the end, so that kept numbers keep their meaning.
+    TypingOrderedLogOdds = "typing.ordered_log_odds",
+    TypingOrderedPressCount = "typing.ordered_press_count",
+    TypingOrderedEnrolledPresses = "typing.ordered_enrolled_press_count",
+    TypingHandoverLogOdds = "typing.handover_log_odds",
+    TypingAlternationCount = "typing.alternation_count",
+    CrowdTypistLogOdds = "crowd.typist_log_odds",
+    CrowdTypistWorkerCount = "crowd.typist_worker_count",
+    CrowdTypistRatio = "crowd.typist_likelihood_log_ratio",
 }
 
 impl FeatureId {
@@ -199,8 +210,8 @@ findings! {
     TimezoneRhythm = "timezone.rhythm", Timezone, TimezoneRhythmLogOdds, [TimezoneRhythmOffsetMinutes, TimezoneClaimOffsetProbability, TimezoneRhythmSessionCount];
     TimezoneNetwork = "timezone.network", Timezone, TimezoneNetworkLogOdds, [TimezoneOffsetNetworkDifferenceMinutes];
     TypingPhrase = "typing.phrase", Typing, TypingPhraseLogOdds, [TypingPhraseDistance, TypingPhraseEnrolledCount, TypingPhraseBackgroundCount, TypingPressIntervalMedianMicros, TypingDwellMedianMicros];
-    TypingTable = "typing.table", Typing, TypingTableLogOdds, [TypingTableFeatureCount, TypingTableEnrolledPresses];
-    TypingSynthetic = "typing.synthetic", Typing, TypingSyntheticLogOdds, [TypingPressIntervalSpreadMicros, TypingDwellSpreadMicros, TypingRolloverRate];
+    TypingTable = "typing.table", Typing, TypingTableLogOdds, [TypingTableFeatureCount, TypingTableEnrolledPresses, TypingHandoverLogOdds, TypingAlternationCount];
+    TypingSynthetic = "typing.synthetic", Typing, TypingSyntheticLogOdds, [TypingMachineLikenessLogOdds, TypingPressIntervalSpreadMicros, TypingDwellSpreadMicros, TypingRolloverRate];
     RemoteInputPointer = "remote_input.pointer", RemoteInput, RemoteInputPointerLogOdds, [RemoteInputPointerGapMedianMicros, RemoteInputPointerGapP05Micros, RemoteInputPointerGapP95Micros, RemoteInputPointerBurstRate, RemoteInputPointerStepP95, RemoteInputPointerMoveCount];
     RemoteInputKey = "remote_input.key", RemoteInput, RemoteInputKeyLogOdds, [RemoteInputCombStrength, RemoteInputDwellP10Micros, RemoteInputDwellP90Micros, RemoteInputDwellShortRate, RemoteInputPressBurstRate];
     RemoteInputLoop = "remote_input.loop", RemoteInput, RemoteInputLoopLogOdds, [RemoteInputReactionMedianMicros, RemoteInputReactionP10Micros, RemoteInputReactionCount];
@@ -219,6 +230,8 @@ findings! {
     CrowdRelay = "crowd.relay", Crowd, CrowdRelayLogOdds, [CrowdCommonStallCount];
     TelemetryReplay = "telemetry.replay", Telemetry, TelemetryReplayLogOdds, [TelemetryRepeatedSampleCount];
     TelemetrySilent = "telemetry.silent", Telemetry, TelemetrySilentLogOdds, [TelemetrySilentEventCount];
+    TypingOrdered = "typing.ordered", Typing, TypingOrderedLogOdds, [TypingOrderedPressCount, TypingOrderedEnrolledPresses, TypingHandoverLogOdds, TypingAlternationCount, TypingPressIntervalMedianMicros, TypingDwellMedianMicros];
+    CrowdTypist = "crowd.typist", Crowd, CrowdTypistLogOdds, [CrowdTypistRatio, CrowdTypistWorkerCount];
 }
 
 impl Finding {
@@ -231,6 +244,15 @@ impl Finding {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|finding| finding.name() == name)
     }
+}
+
+/// How a change of hands within a session is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandChange {
+    /// Another hand took over.
+    HandedOver,
+    /// Two hands take turns.
+    Shared,
 }
 
 /// Names that older releases wrote down and this one no longer measures: kept verdicts tell them still.
@@ -372,6 +394,8 @@ pub enum CoverageStatus {
     Abstained = 6,
     /// The profile store did not answer in time.
     StoreUnavailable = 7,
+    /// A program made the sample, or a tool blurred it: whose hand it was cannot be told.
+    Obscured = 8,
 }
 
 /// How far a family was heard.

@@ -152,6 +152,9 @@ impl Profiles {
         };
         let log_odds = features.get(feature::FeatureId::TypingPhraseLogOdds).unwrap_or(0.0);
         self.typing.learn(&seen.typing, &parameters.typing, seen.time, lesson, log_odds);
+        if always || typing::teaches_ordered(&seen.typing, features, &self.typing, &parameters.typing) {
+            self.typing.learn_ordered(&seen.typing, &parameters.typing, seen.time);
+        }
         learned |= lesson != typing::Lesson::Nothing;
         if always || remote_input::accepts(&seen.remote_input, features, &self.remote_input, &parameters.remote_input) {
             let pointer = features.get(FeatureId::RemoteInputPointerLogOdds);
@@ -182,8 +185,8 @@ pub struct Compared {
 /// What other workers of the tenant have to do with a session.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Others<'a> {
-    /// Those seen with its tokens.
-    pub neighbours: &'a [crowd::Neighbour],
+    /// Those seen with its tokens, and those who type alike.
+    pub company: crowd::Company<'a>,
     /// How they type its phrase, where any does.
     pub background: Option<&'a typing::PhraseBackground>,
 }
@@ -206,7 +209,7 @@ pub fn compare(
         typing::compare(&seen.typing, &known.typing, claim, others.background, &parameters.typing, features),
         remote_input::compare(&seen.remote_input, &known.remote_input, claim, &parameters.remote_input, features),
         network::compare(&seen.network, &known.network, claim, &parameters.network, features),
-        crowd::compare(&seen.crowd, &known.crowd, claim, others.neighbours, &parameters.crowd, features),
+        crowd::compare(&seen.crowd, &known.crowd, claim, &others.company, &parameters.crowd, features),
         telemetry::compare(&seen.telemetry, &known.telemetry, seen.time, &parameters.telemetry, features),
     ];
     Compared { features: measured, coverage, utc_offsets }

@@ -4,6 +4,7 @@
 //! short enough to read.
 
 use super::format;
+use super::hands::Hands;
 use super::journal::{Shelf, Write};
 use super::labels::{KeptFeedback, Placed, Recorded};
 use super::memory::MemoryStore;
@@ -14,6 +15,7 @@ use super::store::given;
 use super::tenant_room::{Entry, Room};
 use super::{Durable, Kept, Record, StoreError, TenantId, TokenKind, Visit, lock};
 use crate::event::{EventTime, Token};
+use crate::evidence::typing::Hand;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -104,6 +106,22 @@ pub trait Afterwards<R: Record>: Send + Sync {
         visit: &mut dyn FnMut(&Shared<'_>),
     ) -> Result<(), StoreError>;
 
+    /// Shows the record of one worker without copying it; whether there is one. `see` holds the worker and must not ask
+    /// the store for anything.
+    fn peek(&self, tenant: TenantId, worker_id: &str, see: &mut dyn FnMut(&R)) -> Result<bool, StoreError>;
+
+    /// The hands of a tenant, as they were placed.
+    fn hands(&self, tenant: TenantId) -> Result<Arc<Hands>, StoreError>;
+
+    /// Places the hands that have grown, as `embed` makes them of a record; of other parameters than before, which
+    /// `stamp` tells, all of them.
+    fn place_hands(
+        &self,
+        tenant: TenantId,
+        stamp: u64,
+        embed: &dyn Fn(&R) -> Option<Hand>,
+    ) -> Result<Arc<Hands>, StoreError>;
+
     /// Renames workers' clusters as `assign` says.
     fn name_clusters(&self, tenant: TenantId, assign: &mut Rename<'_>) -> Result<Durable, StoreError>;
 }
@@ -158,6 +176,8 @@ impl<R: Record, V: Kept> MemoryStore<R, V> {
                 neighbours: &room.neighbours,
                 pools: &room.pools,
                 given: Contribution::new(),
+                hands: &room.hands,
+                hand_age: None,
                 erased_after: None,
                 teaches: true,
                 changed: false,
@@ -167,6 +187,9 @@ impl<R: Record, V: Kept> MemoryStore<R, V> {
             (changed, told) = (visit.changed, visit.raised);
             if changed {
                 room.pools.replace(&visit.given, &given(visit.record));
+                if visit.record.hand_age() != visit.hand_age {
+                    room.hands.grown(&worker);
+                }
             }
         }
         let told = told.filter(|_| changed).map(|raised| self.tell(room, &worker, raised));
@@ -324,6 +347,44 @@ impl<R: Record, V: Kept> Afterwards<R> for MemoryStore<R, V> {
             room.neighbours.shared(&key, visit);
         }
         Ok(())
+    }
+
+    fn peek(&self, tenant: TenantId, worker_id: &str, see: &mut dyn FnMut(&R)) -> Result<bool, StoreError> {
+        let room = self.room(tenant)?;
+        let shard = lock(room.shard(worker_id));
+        let record = shard.get(worker_id).and_then(|entry| entry.record.as_deref());
+        record.into_iter().for_each(&mut *see);
+        Ok(record.is_some())
+    }
+
+    fn hands(&self, tenant: TenantId) -> Result<Arc<Hands>, StoreError> {
+        Ok(Arc::clone(&self.room(tenant)?.hands))
+    }
+
+    fn place_hands(
+        &self,
+        tenant: TenantId,
+        stamp: u64,
+        embed: &dyn Fn(&R) -> Option<Hand>,
+    ) -> Result<Arc<Hands>, StoreError> {
+        let room = self.room(tenant)?;
+        let _placing = room.hands.placing();
+        if room.hands.begin(stamp) {
+            for shard in &room.shards {
+                let shard = lock(shard);
+                let aged =
+                    shard.values().filter(|entry| entry.record.as_deref().is_some_and(|one| one.hand_age().is_some()));
+                aged.for_each(|entry| room.hands.grown(&entry.worker));
+            }
+        }
+        for worker in room.hands.take_grown() {
+            // Under the worker's lock, or one who is erased just now would be placed again.
+            let shard = lock(room.shard(&worker));
+            if let Some(record) = shard.get(&worker).and_then(|entry| entry.record.as_deref()) {
+                room.hands.place(&worker, embed(record));
+            }
+        }
+        Ok(Arc::clone(&room.hands))
     }
 
     fn name_clusters(&self, tenant: TenantId, assign: &mut Rename<'_>) -> Result<Durable, StoreError> {

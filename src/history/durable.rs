@@ -10,6 +10,7 @@
 use super::afterwards::{Afterwards, Change, Listener, Rename, Settle, Shared};
 use super::backing::{Backing, ReplyName};
 use super::format::{self, FORMAT};
+use super::hands::Hands;
 use super::journal::{Journal, Released, Shelf, Write};
 use super::labels::{KeptFeedback, Recorded};
 use super::memory::MemoryStore;
@@ -20,6 +21,7 @@ use super::{
     Answer, Arrival, Config, Durable, Expired, Forgotten, Kept, Record, Store, StoreError, TenantId, Visit, lock,
 };
 use crate::event::EventTime;
+use crate::evidence::typing::Hand;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -445,6 +447,23 @@ impl<R: Record, V: Kept> Afterwards<R> for DurableStore<R, V> {
         visit: &mut dyn FnMut(&Shared<'_>),
     ) -> Result<(), StoreError> {
         self.map.shared_tokens(tenant, worker_id, visit)
+    }
+
+    fn peek(&self, tenant: TenantId, worker_id: &str, see: &mut dyn FnMut(&R)) -> Result<bool, StoreError> {
+        self.map.peek(tenant, worker_id, see)
+    }
+
+    fn hands(&self, tenant: TenantId) -> Result<Arc<Hands>, StoreError> {
+        self.map.hands(tenant)
+    }
+
+    fn place_hands(
+        &self,
+        tenant: TenantId,
+        stamp: u64,
+        embed: &dyn Fn(&R) -> Option<Hand>,
+    ) -> Result<Arc<Hands>, StoreError> {
+        self.map.place_hands(tenant, stamp, embed)
     }
 
     fn name_clusters(&self, tenant: TenantId, assign: &mut Rename<'_>) -> Result<Durable, StoreError> {

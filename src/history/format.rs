@@ -85,9 +85,23 @@ pub(super) fn encode_worker<R: Record>(record: &R, held: &[Held]) -> Result<Vec<
 /// When the bytes are of another format or cut off, or when the record holds what this program never writes.
 pub(super) fn decode_worker<R: Record>(worker: &str, bytes: &[u8]) -> Result<(R, Vec<Held>), StoreError> {
     let what = || format!("the record of the worker whose id has the SHA-256 {}...", digest(worker));
+    if let [FORMAT, format, body @ ..] = bytes
+        && *format != R::FORMAT
+        && let Some(older) = R::read_older(*format, body)
+    {
+        let damaged = |error: postcard::Error| StoreError::Damaged { what: what(), cause: error.to_string() };
+        let (record, rest) = older.map_err(damaged)?;
+        let (held, rest) = postcard::take_from_bytes(rest).map_err(damaged)?;
+        return sound(whole((record, held), rest, &what)?, &what);
+    }
     let read: WorkerIn<R> = decode(R::FORMAT, bytes, &what)?;
-    match read.record.unsound() {
-        None => Ok((read.record, read.held)),
+    sound((read.record, read.held), &what)
+}
+
+/// A worker whose record holds nothing that this program never writes.
+fn sound<R: Record>(worker: (R, Vec<Held>), what: &dyn Fn() -> String) -> Result<(R, Vec<Held>), StoreError> {
+    match worker.0.unsound() {
+        None => Ok(worker),
         Some(name) => Err(StoreError::Damaged { what: what(), cause: format!("`{name}` is out of range") }),
     }
 }
@@ -152,7 +166,13 @@ fn decode<T: DeserializeOwned>(format: u8, bytes: &[u8], what: &dyn Fn() -> Stri
         }
     }
     let (value, rest) = postcard::take_from_bytes(body).map_err(|error| damaged(error.to_string()))?;
-    if rest.is_empty() { Ok(value) } else { Err(damaged(format!("{} bytes too many", rest.len()))) }
+    whole(value, rest, what)
+}
+
+/// What was read, if nothing is left over.
+fn whole<T>(value: T, rest: &[u8], what: &dyn Fn() -> String) -> Result<T, StoreError> {
+    let cause = || format!("{} bytes too many", rest.len());
+    if rest.is_empty() { Ok(value) } else { Err(StoreError::Damaged { what: what(), cause: cause() }) }
 }
 
 /// Key of a tenant's number.

@@ -96,6 +96,7 @@ impl<R: Record, V: Kept> MemoryStore<R, V> {
                     count += 1;
                     let gone = entry.record.take();
                     gone.iter().for_each(|record| room.pools.replace(&given(&**record), &Contribution::new()));
+                    room.hands.remove(worker);
                     for held in std::mem::take(&mut entry.held) {
                         room.neighbours.unlink(worker, held.kind, held.token);
                     }
@@ -209,6 +210,8 @@ impl<R: Record, V: Kept> Store<R, V> for MemoryStore<R, V> {
             neighbours: &room.neighbours,
             pools: &room.pools,
             given: Contribution::new(),
+            hands: &room.hands,
+            hand_age: None,
             erased_after,
             teaches: arrival.keep && erased_after.is_none_or(|erased| arrival.event_time > erased),
             changed: false,
@@ -218,6 +221,9 @@ impl<R: Record, V: Kept> Store<R, V> for MemoryStore<R, V> {
         let changed = visit.changed;
         if changed {
             room.pools.replace(&visit.given, &given(visit.record));
+            if visit.record.hand_age() != visit.hand_age {
+                room.hands.grown(&worker);
+            }
         }
         let told = visit.raised.filter(|_| changed);
         // Where time comes from the events nobody labels sessions, and memory must not grow with the input.
@@ -282,6 +288,8 @@ impl<R: Record, V: Kept> Store<R, V> for MemoryStore<R, V> {
             raised: None,
             pools: &room.pools,
             given: Contribution::new(),
+            hands: &room.hands,
+            hand_age: None,
         });
         if !known {
             entry.record = None;
@@ -357,6 +365,7 @@ impl<R: Record, V: Kept> Store<R, V> for MemoryStore<R, V> {
         let mut shard = lock(room.shard(worker_id));
         let erased = room.tombstones.raise(stone, now);
         let mut forgotten = Forgotten::default();
+        room.hands.remove(worker_id);
         if let Some(entry) = shard.remove(worker_id) {
             forgotten.link_count = count_links(&around(&room.neighbours, worker_id, &entry.held));
             for held in &entry.held {

@@ -20,6 +20,7 @@ mod backing;
 mod changes;
 pub mod durable;
 mod format;
+pub mod hands;
 mod journal;
 pub mod labels;
 pub mod memory;
@@ -38,6 +39,7 @@ mod tests;
 
 pub use afterwards::{Afterwards, ClusterName, Shared};
 pub use durable::DurableStore;
+pub use hands::{AlikeHand, Hands, NearHand};
 pub use labels::{KeptFeedback, Recorded};
 pub use memory::MemoryStore;
 pub use neighbours::{Neighbour, Neighbourhood, TokenKind};
@@ -52,7 +54,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Something that can be written down and read again, by a later version of the program too.
 pub trait Kept: Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// Version of the written form. Raise it when the form changes: what was written under another is refused by name.
+    /// Version of the written form. Raise it when the form changes: what was written under another is refused by name,
+    /// but for the records that [`Record::read_older`] takes.
     const FORMAT: u8;
 }
 
@@ -61,9 +64,21 @@ pub trait Record: Kept + Clone + Default {
     /// The latest event the record knows of; workers are dropped when it is long past.
     fn last_seen(&self) -> EventTime;
 
+    /// Reads what an older release wrote under `format` at the start of `bytes`; returns it in today's form, and what
+    /// follows it. `None` when that format is not read any more, or never was one.
+    fn read_older(format: u8, bytes: &[u8]) -> Option<postcard::Result<(Self, &[u8])>> {
+        let (_, _) = (format, bytes);
+        None
+    }
+
     /// What the worker gives to what is common to all who type the same phrase: its key and the worker's stored means.
     fn phrases(&self) -> impl Iterator<Item = (u64, &[i16])> {
         std::iter::empty()
+    }
+
+    /// How much the worker's hand has been learned: another number after every lesson, absent before the first.
+    fn hand_age(&self) -> Option<u32> {
+        None
     }
 
     /// Names what in it this program never writes: a number that is none, or one out of its range. `None` when sound.

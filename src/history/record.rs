@@ -3,7 +3,8 @@
 use super::{Kept, Record};
 use crate::event::EventTime;
 use crate::evidence::Profiles;
-use crate::risk::{Maturity, Standing, Verdict};
+use crate::risk::standing::FirstStanding;
+use crate::risk::{Days, Maturity, Standing, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// Everything remembered of a worker but verdicts and tokens, which the store keeps apart.
@@ -17,10 +18,21 @@ pub struct WorkerRecord {
     pub maturity: Maturity,
     /// Latest event, whether or not it taught.
     pub last_seen: EventTime,
+    /// How the standing came about, day by day.
+    pub days: Days,
+}
+
+/// The record of format 1: before the latest days weighed on their own, and the days of a standing were kept.
+#[derive(Deserialize)]
+struct WithoutDays {
+    profiles: Profiles,
+    standing: FirstStanding,
+    maturity: Maturity,
+    last_seen: EventTime,
 }
 
 impl Kept for WorkerRecord {
-    const FORMAT: u8 = 1;
+    const FORMAT: u8 = 2;
 }
 
 impl Record for WorkerRecord {
@@ -28,8 +40,20 @@ impl Record for WorkerRecord {
         self.last_seen
     }
 
+    fn read_older(format: u8, bytes: &[u8]) -> Option<postcard::Result<(Self, &[u8])>> {
+        let whole = |(read, rest)| {
+            let WithoutDays { profiles, standing, maturity, last_seen } = read;
+            (Self { profiles, standing: standing.into(), maturity, last_seen, days: Days::default() }, rest)
+        };
+        (format == 1).then(|| postcard::take_from_bytes(bytes).map(whole))
+    }
+
     fn phrases(&self) -> impl Iterator<Item = (u64, &[i16])> {
         self.profiles.typing.pooled()
+    }
+
+    fn hand_age(&self) -> Option<u32> {
+        self.profiles.typing.table().map(|table| table.press_count)
     }
 
     fn unsound(&self) -> Option<&'static str> {

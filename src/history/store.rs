@@ -1,6 +1,7 @@
 //! The trait every store answers to, and the words it speaks.
 
 use super::afterwards::Afterwards;
+use super::hands::{AlikeHand, Hands};
 use super::neighbours::{Held, hold};
 use super::neighbours::{Neighbourhood, Neighbours, TokenKind};
 use super::nonces::{NonceClaim, NonceFault};
@@ -236,6 +237,9 @@ pub struct Visit<'a, R> {
     pub(super) pools: &'a Pools,
     /// What the worker gave to the pools before the record was first changed.
     pub(super) given: Contribution,
+    pub(super) hands: &'a Hands,
+    /// How much the hand was learned before the record was first changed.
+    pub(super) hand_age: Option<u32>,
     pub(super) erased_after: Option<EventTime>,
     pub(super) teaches: bool,
     pub(super) changed: bool,
@@ -258,6 +262,7 @@ impl<R: Record> Visit<'_, R> {
         if self.teaches {
             if !self.changed {
                 self.given = given(self.record);
+                self.hand_age = self.record.hand_age();
             }
             self.changed = true;
             return self.record;
@@ -291,6 +296,13 @@ impl<R: Record> Visit<'_, R> {
         self.pools.background(key, own.map(|(_, means)| means))
     }
 
+    /// The workers found to type like this one, and how many hands they were found among.
+    pub fn alike(&self) -> (Vec<AlikeHand>, usize) {
+        let found = self.hands.alike(self.worker);
+        let among = if found.is_empty() { 0 } else { self.hands.count() };
+        (found, among)
+    }
+
     /// Remembers that the worker was seen with these tokens under this claim. Does nothing unless the event teaches.
     ///
     /// Returns whether any of them was new with this worker.
@@ -302,6 +314,7 @@ impl<R: Record> Visit<'_, R> {
             }
             if !self.changed && !tokens.is_empty() {
                 self.given = given(self.record);
+                self.hand_age = self.record.hand_age();
                 self.changed = true;
             }
         }

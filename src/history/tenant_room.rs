@@ -2,6 +2,7 @@
 
 use super::afterwards::ClusterNames;
 use super::changes::Changes;
+use super::hands::Hands;
 use super::labels::Labels;
 use super::neighbours::{Held, Neighbours};
 use super::nonces::Nonces;
@@ -98,6 +99,7 @@ pub(super) struct Room<R, V> {
     pub(super) replies: Arc<Replies<V>>,
     pub(super) neighbours: Neighbours,
     pub(super) pools: Pools,
+    pub(super) hands: Arc<Hands>,
     pub(super) tombstones: Tombstones,
     pub(super) changes: Arc<Changes>,
     pub(super) labels: Labels,
@@ -116,6 +118,7 @@ impl<R, V> Room<R, V> {
             replies: Arc::new(Replies::new(config.reply_retention_micros, lasting)),
             neighbours: Neighbours::default(),
             pools: Pools::default(),
+            hands: Arc::default(),
             tombstones: Tombstones::default(),
             changes: Arc::default(),
             labels: Labels::default(),
@@ -140,6 +143,9 @@ impl<R, V> Room<R, V> {
         }
         held.iter().for_each(|held| self.neighbours.link(&worker, held, true));
         self.pools.replace(&Contribution::new(), &given(&record));
+        if record.hand_age().is_some() {
+            self.hands.grown(&worker);
+        }
         let entry = Entry { worker: Arc::clone(&worker), record: Some(Box::new(record)), held, ledger: None };
         lock(self.shard(&worker)).insert(worker, entry);
     }

@@ -197,8 +197,10 @@ impl Model {
     /// [`ArtefactError::Unsound`] says what cannot be used.
     pub fn prepare(file: ModelFile, sha256: [u8; 32]) -> Result<Self, ArtefactError> {
         let unsound = |cause: String| ArtefactError::Unsound { cause };
-        let ours = feature::FeatureId::ALL.iter().map(|feature| feature.name());
-        if !file.features.iter().map(String::as_str).eq(ours) {
+        // A model made before a measurement was added knows nothing of it and gives it no weight. What it names must
+        // be ours, in our order: a measurement removed or moved would mean another thing.
+        let mut ours = feature::FeatureId::ALL.iter().map(|feature| feature.name());
+        if !file.features.iter().all(|name| ours.any(|own| own == name)) {
             return Err(unsound("its list of features is not that of this schema".into()));
         }
         let points_sound = file.calibration.slope.is_finite()

@@ -9,11 +9,10 @@
 //! the prior of -2.94 (one such pair in twenty is operated together) the cluster stands at .36, probability .59. With
 //! one address besides, a pair weighs 2.2 + .4 x 1.6 = 2.84, the cluster 4.26 - 2.94 = 1.32, probability .79.
 
+use crate::evidence::crowd::alike::SHARING_PRIOR_LOG_ODDS as PRIOR_LOG_ODDS;
 use crate::evidence::crowd::{LinkKind, Parameters};
 use std::cmp::Reverse;
 
-/// Log-odds that two workers who share something are operated together, before what they share is weighed: 5 %.
-const PRIOR_LOG_ODDS: f64 = -2.944_438_979_166_440_3;
 /// Nats of a site shared under claims that agree: households and teams outnumber farms that lie about nothing else.
 const AGREEING_LOG_ODDS: f64 = -1.5;
 /// Share of a kind's weight where the claims cannot be compared.
@@ -57,12 +56,14 @@ pub fn tie_log_odds(
 }
 
 /// All that two workers share, as one log-likelihood ratio: the strongest kind in full, of others a share, since kinds
-/// of one site come together; one deduction where claims agree. At most the family's `score_max`.
-pub fn pair_log_odds(ties: &[f64], parameters: &Parameters) -> f64 {
+/// of one site come together; one deduction where claims agree. `typing` is what their hands say: of another origin than
+/// things that are shared, so that it counts in full, for or against. At most the family's `score_max`.
+pub fn pair_log_odds(ties: &[f64], typing: Option<f64>, parameters: &Parameters) -> f64 {
     let strongest = ties.iter().copied().fold(0.0, f64::max);
     let positive: f64 = ties.iter().filter(|tie| **tie > 0.0).sum();
     let against = ties.iter().copied().fold(0.0, f64::min);
-    (strongest + parameters.further_kind_share * (positive - strongest) + against).min(parameters.score_max)
+    let shared = strongest + parameters.further_kind_share * (positive - strongest) + against;
+    (shared + typing.unwrap_or(0.0)).min(parameters.score_max)
 }
 
 /// Two workers, by number, and what all they share weighs together.
@@ -208,7 +209,7 @@ mod tests {
         for one in 0..claims.len() {
             for other in one + 1..claims.len() {
                 let tie = tie(kind, Some(claims[one] == claims[other]), claims.len());
-                pairs.push(pair(one as u32, other as u32, pair_log_odds(&[tie], &Parameters::prior())));
+                pairs.push(pair(one as u32, other as u32, pair_log_odds(&[tie], None, &Parameters::prior())));
             }
         }
         clusters(claims.len(), &pairs, 1_000)
@@ -246,7 +247,7 @@ mod tests {
     fn a_shared_phone_in_a_shared_home_joins_nobody() {
         let parameters = Parameters::prior();
         let ties = [tie(LinkKind::Authenticator, Some(true), 2), tie(LinkKind::Address, Some(true), 2)];
-        assert!(pair_log_odds(&ties, &parameters) < JOINING_LOG_ODDS_MIN);
+        assert!(pair_log_odds(&ties, None, &parameters) < JOINING_LOG_ODDS_MIN);
         assert_eq!(tie(LinkKind::Authenticator, None, 21), 0.0, "a help desk's key");
         assert_eq!(tie_log_odds(LinkKind::Relay, None, 2, 1, &parameters), 0.0, "one freeze is an outage");
         assert!((tie_log_odds(LinkKind::Relay, None, 2, 4, &parameters) - 2.4).abs() < 1e-12);

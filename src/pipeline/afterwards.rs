@@ -1,13 +1,13 @@
 //! What follows from events and reviews off the path of a login: others implicated, fading, labels, nonces.
 
-use super::{Failure, Pipeline, meet};
+use super::{Failure, Pipeline, meet, resemble};
 use crate::event::{Event, EventTime};
 use crate::evidence::crowd;
 use crate::evidence::feature::Features;
 use crate::history::{KeptFeedback, NonceClaim, Recorded, StoreError, TenantId, TokenKind};
 use crate::history::{Visit, WorkerRecord};
 use crate::model::Model;
-use crate::risk::{ReasonCode, Standing, StandingLevel};
+use crate::risk::{ReasonCode, Standing, StandingLevel, Stood};
 use std::sync::Arc;
 
 /// Workers whom another worker's event may concern: they share a token that it was seen with for the first time.
@@ -17,6 +17,18 @@ pub struct Implicated {
     workers: Vec<Arc<str>>,
     tokens: Vec<crowd::KindToken>,
     time: EventTime,
+}
+
+impl Implicated {
+    /// Workers whom a hand in common concerns.
+    pub(super) fn by_hand(tenant: TenantId, workers: Vec<Arc<str>>, time: EventTime) -> Self {
+        Self { tenant, workers, tokens: Vec::new(), time }
+    }
+
+    /// The tenant of the event.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
 }
 
 /// What a pipeline does only for a service.
@@ -43,21 +55,24 @@ pub(super) fn met(seen: &crowd::Observation, visit: &Visit<'_, WorkerRecord>) ->
     workers
 }
 
-/// Changes the standing of the worker in hand, and has watchers told when its level changed. What stays is not written.
-fn change(visit: &mut Visit<'_, WorkerRecord>, how: impl FnOnce(&mut Standing)) {
+/// Changes the standing of the worker in hand at `time`, and has watchers told when its level changed. What stays is not
+/// written.
+fn change(visit: &mut Visit<'_, WorkerRecord>, time: EventTime, how: impl FnOnce(&mut Standing) -> Stood) {
     let before = &visit.record().standing;
     let (mut standing, level) = (before.clone(), before.level());
-    how(&mut standing);
+    let stood = how(&mut standing);
     if standing == *before {
         return;
     }
     if standing.level() != level {
         visit.tell(standing.level() != StandingLevel::Low);
     }
-    visit.record_mut().standing = standing;
+    let record = visit.record_mut();
+    record.standing = standing;
+    record.days.change(stood, time.0);
 }
 
-/// The worker's company anew, through the tokens of another's event that it was seen with too.
+/// The worker's company anew, through the tokens of another's event that it was seen with too, and by its hand.
 fn implicate(visit: &mut Visit<'_, WorkerRecord>, implicated: &Implicated, model: &Model) {
     let held = |(kind, token): &&crowd::KindToken| visit.holds(TokenKind(*kind as u8), *token);
     let tokens: Vec<crowd::KindToken> = implicated.tokens.iter().filter(held).copied().collect();
@@ -65,8 +80,11 @@ fn implicate(visit: &mut Visit<'_, WorkerRecord>, implicated: &Implicated, model
     let seen = crowd::Observation { tokens, claim: profile.claim };
     let mut features = Features::default();
     let asked: Vec<_> = seen.tokens.iter().map(|(kind, token)| (TokenKind(*kind as u8), *token)).collect();
-    crowd::compare(&seen, profile, None, &meet(&asked, visit), &model.file.evidence.crowd, &mut features);
-    change(visit, |standing| standing.implicate(&features, &model.standing, implicated.time.0));
+    let (neighbours, (alike, hand_count)) = (meet(&asked, visit), resemble(visit));
+    let company = crowd::Company { neighbours: &neighbours, alike: &alike, hand_count };
+    crowd::compare(&seen, profile, None, &company, &model.file.evidence.crowd, &mut features);
+    let time = implicated.time;
+    change(visit, time, |standing| standing.implicate(&features, &model.standing, time.0));
 }
 
 impl Pipeline {
@@ -96,7 +114,12 @@ impl Pipeline {
     pub fn implicate(&self, implicated: &Implicated) -> Result<(), StoreError> {
         let models = self.models();
         let Some(model) = models.get("") else { return Ok(()) };
+        let hands = self.store.hands(implicated.tenant)?;
         for worker in &implicated.workers {
+            // Two who were met by a token are compared by their hands too, and not searched for.
+            if !implicated.tokens.is_empty() {
+                hands.search_again(worker);
+            }
             self.store.revisit(implicated.tenant, worker, implicated.time, &mut |visit| {
                 implicate(visit, implicated, model);
             })?;
@@ -119,7 +142,7 @@ impl Pipeline {
         })?;
         for worker in standing_out {
             self.store.revisit(tenant, &worker, now, &mut |visit| {
-                change(visit, |standing| standing.settle(&model.standing, now.0));
+                change(visit, now, |standing| standing.settle(&model.standing, now.0));
             })?;
         }
         Ok(())
@@ -139,7 +162,7 @@ impl Pipeline {
             numbers.iter().filter_map(|number| ReasonCode::from_number(i32::from(*number))).collect()
         };
         let mut settle = |visit: &mut Visit<'_, WorkerRecord>, cleared: &[u16], fresh: &[u16]| {
-            change(visit, |standing| standing.clear(&codes(cleared), &codes(fresh), &model.standing, now.0));
+            change(visit, now, |standing| standing.clear(&codes(cleared), &codes(fresh), &model.standing, now.0));
         };
         Ok(self.store.record_feedback(tenant, entry, &mut settle)?)
     }

@@ -1,12 +1,15 @@
 //! Who shares what with whom: links of one worker, and clusters of a tenant, made from the index when asked for.
 //!
-//! Nothing is kept but the names of clusters, per worker; so links and clusters are what the index says now, whatever
-//! the order in which events came, and an erased worker is in none.
+//! Nothing is kept but the names of clusters, per worker; so links and clusters are what the indices say now, whatever
+//! the order in which events came, and an erased worker is in none. Hands are an index of their own: those of a worker's
+//! links are searched for when they are asked for, those of a tenant's clusters were found since they last grew.
 
+use super::likeness::{Likeness, Typist};
 use super::{Failure, Pipeline};
 use crate::event::{EventTime, limits};
 use crate::evidence::crowd::{LinkKind, Parameters};
 use crate::history::{ClusterName, Durable, Shared, TenantId};
+use crate::model::Model;
 use crate::model::operator_cluster::{Cluster, Pair, clusters, inherited_names, pair_log_odds, tie_log_odds};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
@@ -29,6 +32,8 @@ pub struct Link {
     pub first_time: EventTime,
     /// When it was last seen with either.
     pub last_time: EventTime,
+    /// How alike their hands are, where that is what they share.
+    pub likeness: Option<Likeness>,
 }
 
 /// Workers that look operated together.
@@ -61,6 +66,35 @@ struct Tie {
 /// Ties by kind.
 type Ties = BTreeMap<LinkKind, Tie>;
 
+/// All that stands between two workers.
+#[derive(Default)]
+struct Between {
+    ties: Ties,
+    /// What their hands say, where both are known.
+    hand: Option<Link>,
+}
+
+impl Between {
+    fn log_odds(&self, parameters: &Parameters) -> f64 {
+        let weights: Vec<f64> = self.ties.values().map(|tie| tie.weight).collect();
+        pair_log_odds(&weights, self.hand.as_ref().map(|link| link.weight_log_odds), parameters)
+    }
+}
+
+/// The link that the hands of two workers make.
+fn hand_link((one, own): (&Arc<str>, &Typist), (other, theirs): (&Arc<str>, &Typist), likeness: Likeness) -> Link {
+    Link {
+        worker_id: Arc::clone(one),
+        other_worker_id: Arc::clone(other),
+        kind: LinkKind::Typing as u8,
+        weight_log_odds: likeness.weight_log_odds(),
+        event_count: own.session_count.saturating_add(theirs.session_count),
+        first_time: own.first_time.max(theirs.first_time),
+        last_time: own.last_time.max(theirs.last_time),
+        likeness: Some(likeness),
+    }
+}
+
 fn kind_of(shared: &Shared<'_>) -> Option<LinkKind> {
     LinkKind::ALL.iter().copied().find(|kind| *kind as u8 == shared.kind.0)
 }
@@ -85,7 +119,7 @@ fn tie(ties: &mut Ties, kind: LinkKind, shared: &Shared<'_>, (one, other): (usiz
     tie.last_time = tie.last_time.max(last_time);
 }
 
-fn links(one: &Arc<str>, other: &Arc<str>, ties: &Ties) -> Vec<Link> {
+fn links(one: &Arc<str>, other: &Arc<str>, between: &Between) -> Vec<Link> {
     let link = |(kind, tie): (&LinkKind, &Tie)| Link {
         worker_id: Arc::clone(one),
         other_worker_id: Arc::clone(other),
@@ -94,8 +128,9 @@ fn links(one: &Arc<str>, other: &Arc<str>, ties: &Ties) -> Vec<Link> {
         event_count: tie.event_count,
         first_time: tie.first_time,
         last_time: tie.last_time,
+        likeness: None,
     };
-    ties.iter().map(link).collect()
+    between.ties.iter().map(link).chain(between.hand.clone()).collect()
 }
 
 /// Strongest first, then by workers and kind.
@@ -118,19 +153,46 @@ impl Pipeline {
         if self.store.record(tenant, worker_id)?.is_none() {
             return Ok(None);
         }
-        let mut by_other: BTreeMap<Arc<str>, Ties> = BTreeMap::new();
+        let mut by_other: BTreeMap<Arc<str>, Between> = BTreeMap::new();
         self.store.shared_tokens(tenant, Some(worker_id), &mut |shared| {
             let Some(kind) = kind_of(shared) else { return };
             let Some(own) = shared.holders.iter().position(|holder| *holder.worker_id == *worker_id) else { return };
             for other in (0..shared.holders.len()).filter(|other| *other != own) {
-                let ties = by_other.entry(Arc::clone(&shared.holders[other].worker_id)).or_default();
-                tie(ties, kind, shared, (own, other), parameters);
+                let between = by_other.entry(Arc::clone(&shared.holders[other].worker_id)).or_default();
+                tie(&mut between.ties, kind, shared, (own, other), parameters);
             }
         })?;
         let worker: Arc<str> = worker_id.into();
-        let mut found: Vec<Link> = by_other.iter().flat_map(|(other, ties)| links(&worker, other, ties)).collect();
+        self.link_by_hand(tenant, &worker, &mut by_other, model)?;
+        let mut found: Vec<Link> =
+            by_other.iter().flat_map(|(other, between)| links(&worker, other, between)).collect();
         sort(&mut found);
         Ok(Some(found))
+    }
+
+    /// Adds what the hands say: of everybody who shares something with the worker, for or against; of others, where the
+    /// likeness outweighs the search for it.
+    fn link_by_hand(
+        &self,
+        tenant: TenantId,
+        worker: &Arc<str>,
+        by_other: &mut BTreeMap<Arc<str>, Between>,
+        model: &Model,
+    ) -> Result<(), Failure> {
+        let Some(own) = self.typist(tenant, worker)? else { return Ok(()) };
+        let Some(similar) = self.similar_typists(tenant, worker, limits::ALIKE_PER_WORKER_MAX)? else { return Ok(()) };
+        let searched = similar.candidates.iter().filter(|one| one.likeness.weight_log_odds() >= 0.0);
+        let searched: Vec<Arc<str>> = searched.map(|one| Arc::clone(&one.worker_id)).collect();
+        for other in searched {
+            by_other.entry(other).or_default();
+        }
+        for (other, between) in by_other.iter_mut() {
+            let Some(theirs) = self.typist(tenant, other)? else { continue };
+            let likeness = own.likeness(&theirs, similar.compared_count, !between.ties.is_empty(), model);
+            between.hand = likeness.map(|likeness| hand_link((worker, &own), (other, &theirs), likeness));
+        }
+        by_other.retain(|_, between| !between.ties.is_empty() || between.hand.is_some());
+        Ok(())
     }
 
     /// The clusters of a tenant, largest evidence first, with their names made to last. Resolve the promise before the
@@ -144,27 +206,30 @@ impl Pipeline {
         let models = self.models();
         let model = models.get("").ok_or(Failure::ModelNotLoaded { model_id: String::new() })?;
         let parameters = &model.file.evidence.crowd;
-        let mut by_pair: HashMap<(Arc<str>, Arc<str>), Ties> = HashMap::new();
+        self.settle_hands_waited_for(tenant)?;
+        let mut by_pair: HashMap<(Arc<str>, Arc<str>), Between> = HashMap::new();
         self.store.shared_tokens(tenant, None, &mut |shared| {
             let Some(kind) = kind_of(shared) else { return };
             // Holders are ordered by id, so a pair has one name.
             for one in 0..shared.holders.len() {
                 for other in one + 1..shared.holders.len() {
                     let name = |index: usize| Arc::clone(&shared.holders[index].worker_id);
-                    let ties = by_pair.entry((name(one), name(other))).or_default();
-                    tie(ties, kind, shared, (one, other), parameters);
+                    let between = by_pair.entry((name(one), name(other))).or_default();
+                    tie(&mut between.ties, kind, shared, (one, other), parameters);
                 }
             }
         })?;
+        self.pair_by_hand(tenant, &mut by_pair, model)?;
         let mut workers: Vec<Arc<str>> =
             by_pair.keys().flat_map(|(one, other)| [Arc::clone(one), Arc::clone(other)]).collect();
         workers.sort_unstable();
         workers.dedup();
         // INVARIANT: every name was collected from the pairs just above.
         let number = |worker: &Arc<str>| workers.binary_search(worker).unwrap_or_default() as u32;
-        let pair = |((one, other), ties): (&(Arc<str>, Arc<str>), &Ties)| {
-            let weights: Vec<f64> = ties.values().map(|tie| tie.weight).collect();
-            Pair { one: number(one), other: number(other), log_odds: pair_log_odds(&weights, parameters) }
+        let pair = |((one, other), between): (&(Arc<str>, Arc<str>), &Between)| Pair {
+            one: number(one),
+            other: number(other),
+            log_odds: between.log_odds(parameters),
         };
         let pairs: Vec<Pair> = by_pair.iter().map(pair).collect();
         let found = clusters(workers.len(), &pairs, limits::WORKERS_PER_CLUSTER_MAX);
@@ -185,12 +250,12 @@ impl Pipeline {
                 last_time: EventTime(i64::MIN),
             })
             .collect();
-        for ((one, other), ties) in &by_pair {
+        for ((one, other), between) in &by_pair {
             let (here, there) = (cluster_of[number(one) as usize], cluster_of[number(other) as usize]);
             if here == there
                 && let Some(cluster) = told.get_mut(here)
             {
-                cluster.links.extend(links(one, other, ties));
+                cluster.links.extend(links(one, other, between));
             }
         }
         for cluster in &mut told {
@@ -200,6 +265,37 @@ impl Pipeline {
             cluster.links.truncate(limits::LINKS_PER_CLUSTER_MAX);
         }
         Ok((told, durable))
+    }
+
+    /// As `link_by_hand`, for every pair that shares something and every pair found alike.
+    fn pair_by_hand(
+        &self,
+        tenant: TenantId,
+        by_pair: &mut HashMap<(Arc<str>, Arc<str>), Between>,
+        model: &Model,
+    ) -> Result<(), Failure> {
+        let hands = self.store.hands(tenant)?;
+        let among = hands.count().saturating_sub(1);
+        for (one, other) in hands.pairs() {
+            by_pair.entry((one, other.worker_id)).or_default();
+        }
+        let mut typists: HashMap<Arc<str>, Option<Typist>> = HashMap::new();
+        for (one, other) in by_pair.keys() {
+            for worker in [one, other] {
+                if !typists.contains_key(worker) {
+                    typists.insert(Arc::clone(worker), self.typist(tenant, worker)?);
+                }
+            }
+        }
+        for ((one, other), between) in by_pair.iter_mut() {
+            let (Some(Some(own)), Some(Some(theirs))) = (typists.get(one), typists.get(other)) else { continue };
+            let likeness = own.likeness(theirs, among, !between.ties.is_empty(), model);
+            // Noted when there were fewer hands, or before either of them had grown: no longer worth the search.
+            let likeness = likeness.filter(|found| !between.ties.is_empty() || found.weight_log_odds() >= 0.0);
+            between.hand = likeness.map(|likeness| hand_link((one, own), (other, theirs), likeness));
+        }
+        by_pair.retain(|_, between| !between.ties.is_empty() || between.hand.is_some());
+        Ok(())
     }
 
     /// The names of clusters: inherited where most members stayed, new ones otherwise.

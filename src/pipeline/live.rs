@@ -57,6 +57,9 @@ impl Live {
         if gathered.hand_seen() {
             course.hear(Added::Hand, chunk_time);
         }
+        if let Some(typing) = gathered.free_typing() {
+            course.hear_typing(typing);
+        }
         Self {
             event_id: event.event_id,
             worker_id: event.worker_id,
@@ -125,6 +128,9 @@ impl Live {
     pub fn take(&mut self, chunk: Chunk, time: EventTime) {
         self.next += 1;
         self.latest = self.latest.max(time);
+        if let Chunk::Typing(typing) = &chunk {
+            self.course.hear_typing(typing);
+        }
         let added = self.gathered.add(chunk);
         self.gathered.trim();
         self.course.hear(added, time);

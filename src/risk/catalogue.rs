@@ -10,6 +10,7 @@
 use super::reasons::ReasonCode;
 use crate::evidence::feature::{FeatureId, Finding};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// The catalogue as released with this program.
@@ -45,9 +46,11 @@ pub struct Description {
 pub struct Catalogue {
     /// Raised with every change of the words.
     pub catalogue_version: u32,
-    /// Version of MITRE ATT&CK that the techniques belong to.
+    /// Version of MITRE ATT&CK for enterprises that the techniques belong to.
     pub attack_version: String,
-    /// The descriptions, one per code, in the order of [`ReasonCode::ALL`].
+    /// The name of every technique used, by its identifier, as that version gives it.
+    pub attack_techniques: BTreeMap<String, String>,
+    /// The descriptions, one per code, by rising number.
     pub reasons: Vec<Description>,
 }
 
@@ -72,7 +75,9 @@ impl Catalogue {
             return Err("the reason catalogue names no version".into());
         }
         let codes: Vec<u16> = catalogue.reasons.iter().map(|entry| entry.code).collect();
-        let expected: Vec<u16> = ReasonCode::ALL.iter().map(|code| *code as u16).collect();
+        let mut by_number = ReasonCode::ALL.to_vec();
+        by_number.sort_unstable_by_key(|code| *code as u16);
+        let expected: Vec<u16> = by_number.iter().map(|code| *code as u16).collect();
         if codes != expected {
             let odd = codes.iter().zip(&expected).position(|(own, wanted)| own != wanted);
             let at = odd.unwrap_or(codes.len().min(expected.len()));
@@ -81,10 +86,19 @@ impl Catalogue {
                 "the reason catalogue needs every code once and in order: entry {at} is {found:?}, not {wanted:?}"
             ));
         }
-        for (entry, code) in catalogue.reasons.iter().zip(ReasonCode::ALL) {
-            entry.check(*code).map_err(|cause| format!("the reason catalogue, {}: {cause}", entry.name))?;
+        for (entry, code) in catalogue.reasons.iter().zip(by_number) {
+            entry.check(code).map_err(|cause| format!("the reason catalogue, {}: {cause}", entry.name))?;
+            if let Some(id) =
+                entry.attack_technique_ids.iter().find(|id| !catalogue.attack_techniques.contains_key(*id))
+            {
+                return Err(format!("the reason catalogue, {}: {id} has no name in `attack_techniques`", entry.name));
+            }
         }
-        Ok(catalogue)
+        let used = |id: &String| catalogue.reasons.iter().any(|entry| entry.attack_technique_ids.contains(id));
+        match catalogue.attack_techniques.iter().find(|(id, name)| !used(id) || name.trim().is_empty()) {
+            Some((id, _)) => Err(format!("the reason catalogue: {id} is named for no reason, or has no name")),
+            None => Ok(catalogue),
+        }
     }
 
     /// The description of a code; `None` for a number this release does not know.
@@ -173,8 +187,11 @@ mod tests {
     #[test]
     fn what_is_missing_unknown_or_empty_is_named() {
         assert!(spoilt("\"code\": 101", "\"code\": 100").contains("entry 1"));
-        assert!(spoilt("\"code\": 601", "\"code\": 602").contains("entry 26"));
-        assert!(spoilt("\"T1219.003\"", "\"T12190\"").contains("T12190"));
+        assert!(spoilt("\"code\": 601", "\"code\": 602").contains("entry 27"));
+        assert!(spoilt("        \"T1219.003\"", "        \"T12190\"").contains("T12190"));
+        assert!(spoilt("        \"T1219.003\"", "        \"T1219.001\"").contains("T1219.001 has no name"));
+        assert!(spoilt("\"T1674\": ", "\"T1675\": ").contains("T1674 has no name"));
+        assert!(spoilt("\"T1021.001\": ", "\"T1021.000\": \"X\", \"T1021.001\": ").contains("T1021.000"));
         assert!(spoilt("clock is not of the claimed place", " ").contains("TIMEZONE_CLAIM_MISMATCH"));
         assert!(spoilt("{network.rtt_gap_micros}", "{network.rtt_gap_millis}").contains("not measured"));
         assert!(spoilt("\"headline\"", "\"heading\"").contains("cannot be read"));

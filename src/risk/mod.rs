@@ -5,6 +5,7 @@
 pub mod advice;
 pub mod calibrate;
 pub mod catalogue;
+pub mod days;
 pub mod level;
 pub mod reasons;
 pub mod standing;
@@ -13,6 +14,7 @@ pub mod whereabouts;
 
 pub use advice::Advice;
 pub use catalogue::Catalogue;
+pub use days::{Days, StandingDay, Stood};
 pub use level::RiskLevel;
 pub use reasons::{Evidence, Reason, ReasonCode};
 pub use standing::{Standing, StandingLevel, WorkerStanding};

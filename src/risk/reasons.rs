@@ -1,6 +1,6 @@
 //! Contributions to reason codes, with the measurement beside what was expected of it.
 
-use crate::evidence::feature::{Baseline, Family, FeatureId, Features, Finding, name_code, name_of_code};
+use crate::evidence::feature::{Baseline, Family, FeatureId, Features, Finding, HandChange, name_code, name_of_code};
 use crate::model::Weighed;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -21,7 +21,7 @@ macro_rules! reason_codes {
         pub enum ReasonCode { $($variant = $number,)* }
 
         impl ReasonCode {
-            /// All codes by number.
+            /// All codes, later additions last.
             pub const ALL: &'static [ReasonCode] = &[$(ReasonCode::$variant,)*];
         }
     };
@@ -55,6 +55,8 @@ reason_codes! {
     CrowdSharedAuthenticator = 504,
     TelemetryReplayed = 600,
     TelemetrySilent = 601,
+    // Later additions stand at the end: kept verdicts hold positions.
+    TypingSharedAccount = 203,
 }
 
 impl ReasonCode {
@@ -64,7 +66,7 @@ impl ReasonCode {
             Finding::TimezoneClock => Self::TimezoneClaimMismatch,
             Finding::TimezoneRhythm => Self::TimezoneActivityShifted,
             Finding::TimezoneNetwork => Self::TimezoneNetworkMismatch,
-            Finding::TypingPhrase | Finding::TypingTable => Self::TypingDifferentTypist,
+            Finding::TypingPhrase | Finding::TypingTable | Finding::TypingOrdered => Self::TypingDifferentTypist,
             Finding::TypingSynthetic => Self::TypingSynthetic,
             Finding::RemoteInputPointer => Self::RemoteInputPointerRelayed,
             Finding::RemoteInputKey => Self::RemoteInputRelayedCadence,
@@ -82,6 +84,7 @@ impl ReasonCode {
             Finding::CrowdSite => Self::CrowdSharedSite,
             Finding::CrowdAuthenticator => Self::CrowdSharedAuthenticator,
             Finding::CrowdRelay => Self::CrowdCommonRelay,
+            Finding::CrowdTypist => Self::CrowdSharedTypist,
             Finding::TelemetryReplay => Self::TelemetryReplayed,
             Finding::TelemetrySilent => Self::TelemetrySilent,
         }
@@ -165,7 +168,7 @@ fn measured(features: &Features, feature: FeatureId) -> Option<Evidence> {
 }
 
 /// The reasons of one session and the residual: what too many or too small contributions add up to.
-pub fn of_session(weighed: &Weighed, features: &Features, handed_over: &[Finding]) -> (Vec<Reason>, f64) {
+pub fn of_session(weighed: &Weighed, features: &Features, handed_over: &[(Finding, HandChange)]) -> (Vec<Reason>, f64) {
     let reasons = weighed.contributions.iter().map(|contribution| {
         let finding = contribution.finding;
         let behind = finding.evidence();
@@ -175,8 +178,12 @@ pub fn of_session(weighed: &Weighed, features: &Features, handed_over: &[Finding
         // The family's own score closes the list, so that weight and cap can be checked by hand.
         evidence.extend(measured(features, finding.score()));
         // The same measurement, told for what it shows: another hand than before, not than ever.
-        let told_as_handover = contribution.log_odds > 0.0 && handed_over.contains(&finding);
-        let code = if told_as_handover { ReasonCode::TypingHandover } else { ReasonCode::of(finding) };
+        let change = handed_over.iter().rev().find(|(changed, _)| *changed == finding && contribution.log_odds > 0.0);
+        let code = match change {
+            Some((_, HandChange::HandedOver)) => ReasonCode::TypingHandover,
+            Some((_, HandChange::Shared)) => ReasonCode::TypingSharedAccount,
+            None => ReasonCode::of(finding),
+        };
         Reason { code, contribution_log_odds: contribution.log_odds, evidence }
     });
     listed(reasons.collect())

@@ -9,6 +9,7 @@
 //! says +5.0, and with `crowd.site` at +2.5 the worker stands at 7.5, above 6.9. Had sixty sessions at -4 gone before,
 //! the mean of all were -2.7 and would say -.3; the latest days alone say what they said: ln(.5 e^-.3 + .5 e^5) = +4.3.
 
+use super::days::Stood;
 use super::reasons::{self, Evidence, Reason, ReasonCode};
 use super::verdict::FamilyAssessment;
 use crate::evidence::feature::{Baseline, CoverageStatus, Family, Features, Finding};
@@ -142,6 +143,56 @@ pub struct Standing {
     level: StandingLevel,
     flag_micros: Option<i64>,
     cleared: Vec<Clearance>,
+}
+
+/// A standing as record format 1 holds it: without the latest days.
+#[derive(Deserialize)]
+pub struct FirstStanding {
+    kept: Vec<FirstKept>,
+    session_count: u32,
+    day_count: u32,
+    last_day: i32,
+    level: StandingLevel,
+    flag_micros: Option<i64>,
+    cleared: Vec<FirstClearance>,
+}
+
+#[derive(Deserialize)]
+struct FirstKept {
+    finding: u8,
+    day_count: u16,
+    last_day: i32,
+    count: f32,
+    mean: f32,
+    last_seconds: i64,
+}
+
+#[derive(Deserialize)]
+struct FirstClearance {
+    code: ReasonCode,
+    explained_mean: Option<f32>,
+    until_seconds: i64,
+    since: FirstKept,
+}
+
+impl From<FirstKept> for Kept {
+    fn from(first: FirstKept) -> Self {
+        let FirstKept { finding, day_count, last_day, count, mean, last_seconds } = first;
+        Self { finding, day_count, last_day, count, mean, last_seconds, latest: Latest::default() }
+    }
+}
+
+impl From<FirstStanding> for Standing {
+    fn from(first: FirstStanding) -> Self {
+        let FirstStanding { kept, session_count, day_count, last_day, level, flag_micros, cleared } = first;
+        let clearance = |one: FirstClearance| {
+            let FirstClearance { code, explained_mean, until_seconds, since } = one;
+            Clearance { code, explained_mean, until_seconds, since: since.into() }
+        };
+        let kept = kept.into_iter().map(Kept::from).collect();
+        let cleared = cleared.into_iter().map(clearance).collect();
+        Self { kept, session_count, day_count, last_day, level, flag_micros, cleared }
+    }
 }
 
 /// What all sessions of a worker together say.
@@ -302,7 +353,7 @@ impl Standing {
     }
 
     /// Adds one session's findings and updates the flag.
-    pub fn add(&mut self, features: &Features, prepared: &PreparedStanding, time_micros: i64) {
+    pub fn add(&mut self, features: &Features, prepared: &PreparedStanding, time_micros: i64) -> Stood {
         let seconds = time_micros.div_euclid(1_000_000);
         let day = i32::try_from(seconds.div_euclid(86_400)).unwrap_or(i32::MAX);
         self.session_count = self.session_count.saturating_add(1);
@@ -315,23 +366,30 @@ impl Standing {
                 self.add_finding(*finding, score, entry, &prepared.model, (seconds, day));
             }
         }
-        self.settle(prepared, time_micros);
+        self.settle(prepared, time_micros)
     }
 
     /// Brings the level up to date as of an instant; evidence fades without sessions too.
-    pub fn settle(&mut self, prepared: &PreparedStanding, now_micros: i64) {
-        let evidence = self.evidence_log_odds(prepared, now_micros.div_euclid(1_000_000));
+    pub fn settle(&mut self, prepared: &PreparedStanding, now_micros: i64) -> Stood {
+        let (mut evidence, mut most, mut top) = (0.0, 0.0, None);
+        for (finding, _, _, said) in self.contributions(prepared, now_micros.div_euclid(1_000_000)) {
+            evidence += said.evidence;
+            if said.evidence > most {
+                (most, top) = (said.evidence, Some(ReasonCode::of(finding)));
+            }
+        }
         let level = StandingLevel::of(evidence, prepared.model.threshold_log_odds, self.level);
         if level == StandingLevel::High && self.level != StandingLevel::High {
             self.flag_micros = Some(now_micros);
         }
         self.level = level;
+        Stood { evidence_log_odds: evidence, flagged: self.flagged(), top }
     }
 
     /// Raises what is cumulative by nature (links) to what another worker's event showed, without counting a session.
     ///
     /// Never lowers: the worker's own next event measures anew.
-    pub fn implicate(&mut self, features: &Features, prepared: &PreparedStanding, time_micros: i64) {
+    pub fn implicate(&mut self, features: &Features, prepared: &PreparedStanding, time_micros: i64) -> Stood {
         let seconds = time_micros.div_euclid(1_000_000);
         let day = i32::try_from(seconds.div_euclid(86_400)).unwrap_or(i32::MAX);
         for finding in Finding::ALL {
@@ -342,7 +400,7 @@ impl Standing {
                 self.add_finding(*finding, score, entry, &prepared.model, (seconds, day));
             }
         }
-        self.settle(prepared, time_micros);
+        self.settle(prepared, time_micros)
     }
 
     fn add_finding(
@@ -367,7 +425,13 @@ impl Standing {
 
     /// Makes the cleared reasons those of `wanted`. Of these, `fresh` are cleared as of now, at the level seen so far;
     /// the others keep the level they were cleared at. What is not wanted counts again as if never cleared.
-    pub fn clear(&mut self, wanted: &[ReasonCode], fresh: &[ReasonCode], prepared: &PreparedStanding, now_micros: i64) {
+    pub fn clear(
+        &mut self,
+        wanted: &[ReasonCode],
+        fresh: &[ReasonCode],
+        prepared: &PreparedStanding,
+        now_micros: i64,
+    ) -> Stood {
         self.cleared.retain(|one| wanted.contains(&one.code) && !fresh.contains(&one.code));
         for code in wanted {
             if self.cleared.iter().any(|one| one.code == *code) {
@@ -393,7 +457,7 @@ impl Standing {
             }
         }
         self.cleared.sort_by_key(|one| (one.code, one.since.finding));
-        self.settle(prepared, now_micros);
+        self.settle(prepared, now_micros)
     }
 
     fn clearance(&self, finding: u8) -> Option<&Clearance> {
@@ -413,10 +477,6 @@ impl Standing {
             let evidence = clearance.map_or(said.evidence, |one| one.leaves(said.evidence, entry, prepared, seconds));
             Some((finding, kept, entry, Said { evidence, ..said }))
         })
-    }
-
-    fn evidence_log_odds(&self, prepared: &PreparedStanding, seconds: i64) -> f64 {
-        self.contributions(prepared, seconds).fold(0.0, |sum, (_, _, _, said)| sum + said.evidence)
     }
 
     /// How the worker stood when last looked at.

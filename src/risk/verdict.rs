@@ -6,7 +6,7 @@ use super::level::{RiskLevel, level};
 use super::reasons::{self, Reason};
 use super::standing::WorkerStanding;
 use super::whereabouts::Whereabouts;
-use crate::evidence::feature::{Coverage, CoverageStatus, Family, Features, Finding};
+use crate::evidence::feature::{Coverage, CoverageStatus, Family, Features, Finding, HandChange};
 use crate::model::{Model, Weighed};
 use serde::{Deserialize, Serialize};
 
@@ -114,7 +114,7 @@ pub struct Findings<'a> {
     /// What the model made of it.
     pub weighed: Weighed,
     /// Findings that tell of a change of hands inside a live session; empty otherwise.
-    pub handed_over: &'a [Finding],
+    pub handed_over: &'a [(Finding, HandChange)],
     /// How much past there was.
     pub maturity: Maturity,
     /// Bounds on the true place.

@@ -141,6 +141,7 @@ async fn send(call: &Call, out: &mut File) -> Result<(), Status> {
         "ModelService/ListModels" => unary!(ModelServiceClient, list_models),
         "ModelService/ListReasonDescriptions" => unary!(ModelServiceClient, list_reason_descriptions),
         "FeedbackService/RecordFeedback" => unary!(FeedbackServiceClient, record_feedback),
+        "LinkageService/ListSimilarTypists" => unary!(LinkageServiceClient, list_similar_typists),
         "LinkageService/ListLinkedWorkers" => unary!(LinkageServiceClient, list_linked_workers),
         "LinkageService/ListOperatorClusters" => unary!(LinkageServiceClient, list_operator_clusters),
         "grpc.health.v1.Health/Check" => {

@@ -1,4 +1,4 @@
-# Olga in Seattle works at night, which she has told nobody.
+# Olga in Seattle works at night, which she has told nobody. Late hours are no other place.
 worker olga in Seattle
 
 days 1-28 at 22:30 and 02:00: olga logs in

@@ -1,5 +1,6 @@
-# Ida in Atlanta works at her own machine for two weeks. On day 15 her session starts with her own mouse; then somebody
-# takes over through a KVM. The service says so while it happens.
+# Ida in Atlanta works at her own machine for two weeks. On day 15 the morning's session is hers to the end. The afternoon's
+# starts with her own mouse; half-way somebody takes over through a KVM. The service names the relay while it happens. One
+# changed pointer asks for nothing more: the level stays LOW.
 worker ida in Atlanta
 
 days 1-12 at 09:00: ida logs in

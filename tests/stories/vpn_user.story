@@ -1,5 +1,5 @@
-# Viktor in Phoenix switches a VPN on in his second week and never off again. Its exits are a data centre's, in another
-# city now and then.
+# Viktor in Phoenix switches a private VPN on in his second week and never off again. Its exits are a data centre's, in
+# another city now and then. He has told nobody, and nobody needs to ask.
 worker viktor in Phoenix
 
 days 1-5 at 08:30: viktor logs in

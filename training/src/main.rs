@@ -6,8 +6,10 @@ mod evaluate;
 mod fit;
 mod metrics;
 mod publish;
+mod refit;
 mod replay;
 mod request;
+mod statistics;
 mod train;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -74,6 +76,9 @@ enum Command {
         /// Seed of splits, simulations and intervals.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Also write the drawings and tables of typing into this directory's `img/` and `typing.md`.
+        #[arg(long, value_name = "DIR")]
+        docs: Option<PathBuf>,
     },
     /// Write the requests behind a family's figures as NDJSON for `elsewhere score`.
     Convert {
@@ -100,6 +105,39 @@ enum Command {
         /// Seed of the company.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+    },
+    /// Move a model's tables of free typing to a tenant's people, and say on workers held back whether it helped.
+    RefitTyping {
+        /// Data directory of a service that is not running.
+        #[arg(long, value_name = "DIR", required_unless_present = "profiles", conflicts_with = "profiles")]
+        store: Option<PathBuf>,
+        /// Tenant; may be left out where the store has only one.
+        #[arg(long, value_name = "TENANT", requires = "store")]
+        tenant: Option<String>,
+        /// File that `typing-statistics` wrote.
+        #[arg(long, value_name = "FILE")]
+        profiles: Option<PathBuf>,
+        /// Directory of the model to move.
+        #[arg(long, value_name = "DIR", default_value = "models/session-risk-1")]
+        model: PathBuf,
+        /// New directory for the moved model; its name is the model's. Without it nothing is written.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Write it although it did not help.
+        #[arg(long, requires = "out")]
+        even_if_worse: bool,
+    },
+    /// Take a tenant's tables out of a store for a refit: no pseudonym, date, phrase or token goes along.
+    TypingStatistics {
+        /// Data directory of a service that is not running.
+        #[arg(long, value_name = "DIR")]
+        store: PathBuf,
+        /// Tenant; may be left out where the store has only one.
+        #[arg(long, value_name = "TENANT")]
+        tenant: Option<String>,
+        /// File to write, gzipped lines of JSON; one that exists is left alone.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
 }
 
@@ -180,7 +218,7 @@ fn run(command: Command) -> Result<(), String> {
             println!("wrote {}", out.display());
             Ok(())
         }
-        Command::Evaluate { family, data, model, seed } => {
+        Command::Evaluate { family, data, model, seed, docs } => {
             require_data(&data)?;
             let file = load(&model)?;
             let mut new_scorer = || scorer(&file);
@@ -194,14 +232,61 @@ fn run(command: Command) -> Result<(), String> {
             }
             bar.finish_and_clear();
             print_figures(&figures);
-            Ok(())
+            match docs {
+                Some(docs) if family.covers("typing") => document(&docs, &data, &mut new_scorer, &figures),
+                Some(_) => Err("--docs is for typing: no other family has a page yet".into()),
+                None => Ok(()),
+            }
         }
         Command::Convert { family, data, out, model, seed } => {
             require_data(&data)?;
             convert_family(family, &data, &out, &load(&model)?, seed)
         }
         Command::Example { out, seed } => write_example(&out, seed),
+        Command::RefitTyping { store, tenant, profiles, model, out, even_if_worse } => {
+            let tables = match (&store, &profiles) {
+                (Some(store), _) => statistics::read_store(store, tenant.as_deref())?,
+                (None, Some(file)) => statistics::read_file(file)?,
+                (None, None) => return Err("name a --store or a --profiles file".into()),
+            };
+            let refitted = refit::Refitted::of(&model, &tables)?;
+            print!("{}", refitted.report());
+            let Some(out) = out else { return Ok(()) };
+            if !refitted.helped() && !even_if_worse {
+                return Err(format!("wrote nothing to {}: add --even-if-worse to have it all the same", out.display()));
+            }
+            let name = out.file_name().and_then(|name| name.to_str()).unwrap_or("<name>");
+            let command = format!("training refit-typing --model {} --out models/{name}", model.display());
+            refitted.write(&out, &command)?;
+            println!("wrote {}", out.display());
+            Ok(())
+        }
+        Command::TypingStatistics { store, tenant, out } => {
+            let tables = statistics::read_store(&store, tenant.as_deref())?;
+            statistics::write_file(&out, &tables)?;
+            println!("wrote the tables of {} workers to {}", tables.len(), out.display());
+            Ok(())
+        }
     }
+}
+
+/// Writes the drawings and the tables of typing's page.
+fn document(
+    docs: &Path,
+    data: &Path,
+    new_scorer: &mut evaluate::NewScorer<'_>,
+    figures: &[Figure],
+) -> Result<(), String> {
+    let path = docs.join("typing.md");
+    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+    let page = std::fs::read_to_string(&path).map_err(failed)?;
+    let page = evaluate::typing::page::rewritten(&page, figures)?;
+    for file in evaluate::typing::plots::draw(data, new_scorer, figures, &docs.join("img"))? {
+        println!("wrote {}", file.display());
+    }
+    std::fs::write(&path, page).map_err(failed)?;
+    println!("wrote {}", path.display());
+    Ok(())
 }
 
 /// Real data are not part of the project: say clearly what is missing and where it is described.

@@ -1,12 +1,13 @@
 //! Events in order through the very pipeline that serves, over a store in memory; features and verdicts read back.
 
 use crate::request::{Scored, Scorer, Update};
-use elsewhere::event::{Event, EventUnchecked, Rules, TablePolicy, Violations};
+use elsewhere::event::{ChunkUnchecked, Event, EventTime, EventUnchecked, Rules, TablePolicy, Violations};
 use elsewhere::evidence::feature::{Features, Finding};
+use elsewhere::evidence::typing;
 use elsewhere::history::{Config, MemoryStore, TenantId};
 use elsewhere::model::Model;
 use elsewhere::pipeline::{self, Models, Pipeline, SharedStore, Submission};
-use elsewhere::risk::Verdict;
+use elsewhere::risk::{ReasonCode, Verdict};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -80,5 +81,36 @@ impl Scorer for Replay {
             *slot = family.log_likelihood_ratio;
         }
         Ok(scored)
+    }
+
+    fn watch(
+        &mut self,
+        opening: EventUnchecked,
+        chunks: Vec<(ChunkUnchecked, i64)>,
+    ) -> Result<Vec<Vec<ReasonCode>>, String> {
+        let mut violations = Violations::default();
+        let Some(event) = opening.check("open.event", &RULES, &mut violations) else {
+            return Err(violations.to_string());
+        };
+        let time = event.samples.time;
+        let content_hash = Sha256::digest(event.event_id.as_bytes()).into();
+        let submission = Submission { event, content_hash, update: pipeline::Update::Never, model_id: String::new() };
+        let failed = |failure| format!("{failure:?}");
+        let mut live = self.pipeline.open(self.tenant, submission, time, 0, time).map_err(failed)?;
+        let mut told = Vec::new();
+        for (chunk, seconds) in chunks {
+            let Some(chunk) = chunk.check(&RULES, &mut violations) else { return Err(violations.to_string()) };
+            let time = EventTime(seconds * 1_000_000);
+            live.take(chunk, time);
+            let verdict = self.pipeline.look(self.tenant, &mut live, time).map_err(failed)?;
+            live.trim();
+            let raised = verdict.reasons.iter().filter(|reason| reason.contribution_log_odds > 0.0);
+            told.push(raised.map(|reason| reason.code).collect());
+        }
+        Ok(told)
+    }
+
+    fn typing(&self) -> Option<typing::Parameters> {
+        self.pipeline.models().get("").map(|model| model.file.evidence.typing.clone())
     }
 }

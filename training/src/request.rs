@@ -1,7 +1,9 @@
 //! What a corpus becomes before it is scored: requests with the truth beside them, and what a figure reads back.
 
-use elsewhere::event::EventUnchecked;
+use elsewhere::event::{ChunkUnchecked, EventUnchecked};
 use elsewhere::evidence::feature::{Family, Finding};
+use elsewhere::evidence::typing;
+use elsewhere::risk::ReasonCode;
 
 /// What an event may teach; the wire's `ProfileUpdate`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,21 @@ impl Scored {
 pub trait Scorer {
     /// Scores one event; an event that does not pass the check is an error naming its fields.
     fn score(&mut self, event: EventUnchecked, update: Update) -> Result<Scored, String>;
+
+    /// Follows a live session and leaves no trace: the reasons that raised the risk after each chunk, given with the
+    /// second in which its samples end. Empty where live sessions are not followed.
+    fn watch(
+        &mut self,
+        _opening: EventUnchecked,
+        _chunks: Vec<(ChunkUnchecked, i64)>,
+    ) -> Result<Vec<Vec<ReasonCode>>, String> {
+        Ok(Vec::new())
+    }
+
+    /// The parameters of typing it scores with, for figures that compare profiles with profiles.
+    fn typing(&self) -> Option<typing::Parameters> {
+        None
+    }
 }
 
 /// One figure of a model card.

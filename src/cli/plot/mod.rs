@@ -7,7 +7,7 @@ mod course;
 mod reactions;
 mod week;
 
-use super::past::Past;
+use super::past::{Past, Session};
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 use plotters::backend::SVGBackend;
@@ -31,6 +31,8 @@ const TICK_PIXELS: u32 = 13;
 // Colours that stay apart for all common kinds of colour vision (Okabe and Ito, 2008).
 const BLACK: RGBColor = RGBColor(40, 40, 40);
 const GREY: RGBColor = RGBColor(130, 130, 130);
+/// Of words: darker than lines, so that they can be read on paper.
+const DIM: RGBColor = RGBColor(85, 85, 85);
 const BLUE: RGBColor = RGBColor(0, 114, 178);
 const ORANGE: RGBColor = RGBColor(230, 159, 0);
 const GREEN: RGBColor = RGBColor(0, 158, 115);
@@ -45,6 +47,10 @@ pub struct Known<'a> {
     pub worker_id: &'a str,
     /// Sessions, where files told them.
     pub past: Option<&'a Past>,
+    /// The days of the standing, oldest first, where a store told them: sessions without what each family adds.
+    pub days: &'a [Session],
+    /// Threshold of a flag, nats.
+    pub threshold_log_odds: f64,
     /// Shares of session starts by hour of the week, Monday 00:00 UTC first, where a store told them.
     pub activity_by_hour: &'a [f32],
     /// When the store last saw the worker, seconds since 1970.
@@ -55,6 +61,17 @@ pub struct Known<'a> {
     pub claimed_offset_minutes: Option<i32>,
     /// Belief in UTC offsets: minutes east, probability.
     pub offsets: &'a [(i32, f64)],
+}
+
+impl<'a> Known<'a> {
+    /// Sessions in the order of time, and whether each stands for a whole day, as a store keeps them.
+    fn course(&self) -> (Vec<&'a Session>, bool) {
+        let sessions = self.past.map_or(&[][..], |past| &past.sessions);
+        let daily = sessions.is_empty();
+        let mut course: Vec<&Session> = if daily { self.days.iter().collect() } else { sessions.iter().collect() };
+        course.sort_by_key(|session| session.seconds);
+        (course, daily)
+    }
 }
 
 /// What came of one drawing.
@@ -141,7 +158,7 @@ fn title(area: &Area<'_>, title: &str, note: &str) -> Result<(), Box<dyn std::er
     let mut style = letters(TITLE_PIXELS, BLACK, HPos::Left, VPos::Top);
     style.font = style.font.style(FontStyle::Bold);
     area.draw(&Text::new(title.to_string(), (20, 14), style))?;
-    area.draw(&Text::new(note.to_string(), (20, 42), letters(NOTE_PIXELS, GREY, HPos::Left, VPos::Top)))?;
+    area.draw(&Text::new(note.to_string(), (20, 42), letters(NOTE_PIXELS, DIM, HPos::Left, VPos::Top)))?;
     Ok(())
 }
 
@@ -223,12 +240,40 @@ fn time_range(seconds: impl Iterator<Item = i64> + Clone) -> (f64, f64) {
     (first - room, last + room)
 }
 
-/// A plotted length on a legend: a short line and its name, in a row.
-fn legend(area: &Area<'_>, entries: &[(&str, RGBColor)], top: i32) -> Result<(), Box<dyn std::error::Error>> {
-    use plotters::prelude::Rectangle;
+/// The days on an axis, with their years: "UTC, 2026".
+fn axis_of((from, to): (f64, f64)) -> String {
+    let (first, last) = (time_label(from, "%Y"), time_label(to, "%Y"));
+    if first == last { format!("UTC, {first}") } else { format!("UTC, {first} to {last}") }
+}
+
+/// How something is drawn: shapes differ, so that a print without colours can be read.
+#[derive(Clone, Copy)]
+enum Mark {
+    /// A shaded band between two lines.
+    Band,
+    /// A filled dot.
+    Dot,
+    /// A ring.
+    Ring,
+}
+
+/// What the shapes mean: a mark and its name, in a row.
+fn legend(area: &Area<'_>, entries: &[(&str, RGBColor, Mark)], top: i32) -> Result<(), Box<dyn std::error::Error>> {
+    use plotters::prelude::{Circle, Rectangle};
     let mut left = 72;
-    for (name, colour) in entries {
-        area.draw(&Rectangle::new([(left, top + 4), (left + 16, top + 10)], colour.filled()))?;
+    for (name, colour, mark) in entries {
+        let middle = (left + 8, top + 7);
+        match mark {
+            Mark::Band => {
+                let corners = [(left, top + 2), (left + 16, top + 12)];
+                area.draw(&Rectangle::new(corners, colour.mix(0.22).filled()))?;
+                for edge in [top + 2, top + 12] {
+                    area.draw(&Rectangle::new([(left, edge), (left + 16, edge + 1)], colour.filled()))?;
+                }
+            }
+            Mark::Dot => area.draw(&Circle::new(middle, 4, colour.filled()))?,
+            Mark::Ring => area.draw(&Circle::new(middle, 3, colour.stroke_width(1)))?,
+        }
         let style = letters(TICK_PIXELS, BLACK, HPos::Left, VPos::Center);
         area.draw(&Text::new((*name).to_string(), (left + 22, top + 7), style))?;
         // Letters are about half as wide as they are high.

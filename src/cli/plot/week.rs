@@ -66,9 +66,9 @@ pub(super) fn draw(
     let last = known.past.and_then(|past| past.sessions.last()).map_or(known.last_seen_seconds, |last| last.seconds);
     let own = zone.minutes(last);
     let total: f64 = cells.iter().flatten().sum();
-    let what = if counted { format!("{total:.0} sessions") } else { "session starts as the profile keeps them".into() };
+    let what = if counted { format!("{total:.0} sessions") } else { "Session starts as the profile keeps them".into() };
     let note = format!(
-        "Hours in {} ({} at the last session). Green frame: an ordinary working week there. {what}.",
+        "Hours in {} ({} at the last session). Frame: an ordinary working week there. {what}.",
         zone.name,
         measure::offset(own)
     );
@@ -134,7 +134,12 @@ fn draw_hours(area: &Area<'_>, own: i32, known: &Known<'_>, zone: &Zone) -> Resu
         }
         Ok(())
     };
-    let claimed = if zone.name.starts_with("UTC (") { "" } else { "claimed " };
+    // A zone that the caller names is no claim.
+    let (claimed, place) = match known.zone {
+        Some(_) => ("", "this offset"),
+        None if zone.name.starts_with("UTC (") => ("", "UTC"),
+        None => ("claimed ", "the claimed offset"),
+    };
     row(own, format!("{claimed}{}", measure::offset(own)), BARS_BOTTOM + 18, BLACK)?;
     let best = known.offsets.iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
     let Some((minutes, probability)) = best else { return Ok(()) };
@@ -142,7 +147,6 @@ fn draw_hours(area: &Area<'_>, own: i32, known: &Known<'_>, zone: &Zone) -> Resu
     row(*minutes, format!("rhythm {}", measure::offset(*minutes)), BARS_BOTTOM + 40, if near { GREY } else { BLUE })?;
     let at_claim: f64 =
         known.offsets.iter().filter(|(other, _)| (other - own).abs() <= 60).map(|(_, probability)| probability).sum();
-    let place = if claimed.is_empty() { "UTC" } else { "the claimed offset" };
     let text = format!(
         "The rhythm fits {} best ({}); {place}, give or take an hour, has {}.",
         measure::offset(*minutes),

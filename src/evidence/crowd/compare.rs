@@ -1,6 +1,6 @@
 //! Neighbours against claim: sites, authenticators and relays shared by workers who say they are elsewhere.
 
-use super::{ClaimSummary, LinkKind, Neighbour, Observation, Parameters, Profile};
+use super::{ClaimSummary, Company, LinkKind, Neighbour, Observation, Parameters, Profile};
 use crate::event::Claim;
 use crate::evidence::feature::{Baseline, Coverage, CoverageStatus, FeatureId, Features};
 
@@ -10,18 +10,26 @@ use crate::evidence::feature::{Baseline, Coverage, CoverageStatus, FeatureId, Fe
 ///   claims add nothing and take nothing away.
 /// - `crowd.authenticator`: one authenticator for several workers, whatever they claim.
 /// - `crowd.relay`: at least two stalls in common with one other worker.
+/// - `crowd.typist`: workers who type like this one, once the search for them is paid for ([`super::alike`]).
 ///
-/// Absent when the event carries no token. Scores are nats, at most `score_max`.
+/// Absent when the event carries no token and nobody types alike. Scores are nats, at most `score_max`.
 pub fn compare(
     observation: &Observation,
     profile: &Profile,
     claim: Option<&Claim>,
-    neighbours: &[Neighbour],
+    company: &Company<'_>,
     parameters: &Parameters,
     features: &mut Features,
 ) -> Coverage {
+    let neighbours = company.neighbours;
+    compare_typist(company, parameters, features);
     if observation.tokens.is_empty() {
-        return Coverage::ABSENT;
+        let sample_count = u32::try_from(company.alike.len()).unwrap_or(u32::MAX);
+        return if sample_count == 0 {
+            Coverage::ABSENT
+        } else {
+            Coverage { status: CoverageStatus::Used, sample_count }
+        };
     }
     let own = claim.map(ClaimSummary::of).or(profile.claim);
     compare_site(own, neighbours, parameters, features);
@@ -34,6 +42,19 @@ pub fn compare(
 /// Whether links may grow from this event: always, since standing and linkage grow from every event but `NEVER`.
 pub fn accepts(_: &Observation, _: &Features, _: &Profile, _: &Parameters) -> bool {
     true
+}
+
+fn compare_typist(company: &Company<'_>, parameters: &Parameters, features: &mut Features) {
+    let weight = |alike: &super::Alike| alike.weight_log_odds(company.hand_count);
+    let counted: Vec<&super::Alike> = company.alike.iter().filter(|alike| weight(alike) > 0.0).collect();
+    let Some(strongest) = counted.iter().max_by(|a, b| weight(a).total_cmp(&weight(b))) else { return };
+    features.set(FeatureId::CrowdTypistWorkerCount, counted.len() as f64);
+    // By chance alone a hand this likely to be another's would be met among so many.
+    let ratio = FeatureId::CrowdTypistRatio;
+    let by_chance = (company.hand_count.max(1) as f64).ln();
+    features.set_beside(ratio, strongest.log_ratio, None, Some(by_chance), Baseline::Population);
+    let many = parameters.neighbour_weight * (counted.len() as f64).ln();
+    features.set(FeatureId::CrowdTypistLogOdds, (weight(strongest) + many).min(parameters.score_max));
 }
 
 fn distinct(mut ordinals: Vec<u32>) -> usize {
@@ -108,7 +129,7 @@ fn compare_relay(neighbours: &[Neighbour], parameters: &Parameters, features: &m
 mod tests {
     use super::*;
     use crate::event::Token;
-    use crate::evidence::crowd::PlaceSummary;
+    use crate::evidence::crowd::{Alike, PlaceSummary};
 
     fn claim_at(latitude_centidegrees: i16, longitude_centidegrees: i16) -> ClaimSummary {
         let place = PlaceSummary { latitude_centidegrees, longitude_centidegrees, radius_km: 50 };
@@ -119,7 +140,8 @@ mod tests {
         let observation = Observation { tokens: vec![(LinkKind::Site, Token([1; 16]))], claim: Some(own) };
         let profile = Profile { claim: Some(own), token_event_count: 1 };
         let mut features = Features::default();
-        let coverage = compare(&observation, &profile, None, neighbours, &Parameters::prior(), &mut features);
+        let company = Company { neighbours, ..Company::default() };
+        let coverage = compare(&observation, &profile, None, &company, &Parameters::prior(), &mut features);
         assert_eq!(coverage.status, CoverageStatus::Used);
         features.get(FeatureId::CrowdSiteLogOdds)
     }
@@ -148,6 +170,24 @@ mod tests {
         let household = site_score(here, &[neighbour(0, there, 3)]).unwrap_or_default();
         let campus = site_score(here, &[neighbour(0, there, 60)]).unwrap_or_default();
         assert!(campus < household / 4.0, "{campus} against {household}");
+    }
+
+    #[test]
+    fn a_hand_in_common_is_heard_without_tokens_and_only_once_its_search_is_paid_for() {
+        let typist = |log_ratio: f64, beside_token: bool, hand_count: usize| {
+            let alike = [Alike { log_ratio, beside_token }; 2];
+            let company = Company { alike: &alike, hand_count, ..Company::default() };
+            let mut features = Features::default();
+            let (observation, profile) = (Observation::default(), Profile::default());
+            let coverage = compare(&observation, &profile, None, &company, &Parameters::prior(), &mut features);
+            assert_eq!(coverage.status, CoverageStatus::Used);
+            features.get(FeatureId::CrowdTypistLogOdds)
+        };
+        // 12 - ln(1,000 / .002) + 2.94, and .5 ln 2 for the second.
+        assert!(typist(12.0, false, 1_000).is_some_and(|score| (score - 1.822 - 0.347).abs() < 1e-3));
+        assert_eq!(typist(9.0, false, 1_000), None, "met by chance");
+        assert!(typist(3.0, true, 1_000) > Some(2.0), "behind one gateway it was not searched for");
+        assert_eq!(typist(40.0, false, 1_000), Some(Parameters::prior().score_max));
     }
 
     #[test]

@@ -7,10 +7,12 @@
 //! Worked example: a gateway token is shared with two workers who claim other cities. One kind of token, two
 //! disagreeing neighbours: `site_weight[Site]` 2.2 + `ln(2)` * .5 = 2.55 nats. Had both claimed the same city: 0.
 
+pub mod alike;
 pub mod compare;
 pub mod observe;
 pub mod profile;
 
+pub use alike::Alike;
 pub use compare::{accepts, compare};
 pub use observe::{Observation, observe};
 pub use profile::Profile;
@@ -154,6 +156,17 @@ pub struct Neighbour {
     pub claim: Option<ClaimSummary>,
     /// Workers this token was seen with in all, the asking one included.
     pub token_worker_count: u32,
+}
+
+/// The other workers of the tenant whom an event has to do with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Company<'a> {
+    /// Those seen with its tokens.
+    pub neighbours: &'a [Neighbour],
+    /// Those who type like its worker, as found before the event.
+    pub alike: &'a [Alike],
+    /// Hands of the tenant they were found among.
+    pub hand_count: usize,
 }
 
 /// Constants of the family.

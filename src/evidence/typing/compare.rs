@@ -5,6 +5,7 @@ use super::background::PhraseBackground;
 use super::gate::Lesson;
 use super::observe::{Centre, Observation, Unfit};
 use super::profile::Profile;
+use super::synthetic::Machine;
 use crate::event::Claim;
 use crate::evidence::feature::{Baseline, Coverage, CoverageStatus, FeatureId, Features};
 
@@ -17,8 +18,10 @@ const PRESS_INTERVAL_MICROS_RANGE: (f64, f64) = (100_000.0, 500_000.0);
 
 /// Compares typing with the worker's past.
 ///
-/// `typing.phrase` and `typing.table` say who types and need a past; `typing.synthetic` needs none. Declared assistive
-/// technology silences all three: its timing is not a hand's. `background` is how others type this event's phrase.
+/// `typing.phrase`, `typing.table` and `typing.ordered` say who types and need a past; `typing.synthetic` needs none.
+/// Declared assistive technology silences all of them: its timing is not a hand's. What a machine typed, or a tool
+/// delayed at random, is compared with nobody: the family is then obscured. `background` is how others type this event's
+/// phrase.
 pub fn compare(
     observation: &Observation,
     profile: &Profile,
@@ -36,20 +39,43 @@ pub fn compare(
     if claim.is_some_and(|claim| claim.assistive_technology) {
         return Coverage { status: CoverageStatus::Abstained, sample_count };
     }
-    if let Some(score) = observation.machine.as_ref().and_then(|machine| parameters.synthetic.score(machine)) {
+    let machine = observation.machine.as_ref().map(|machine| parameters.synthetic.judge(machine)).unwrap_or_default();
+    let table_machine =
+        observation.machine_table.as_ref().map(|table| parameters.synthetic.judge_table(table)).unwrap_or_default();
+    let likeness = |machine: Option<f64>, table: Option<f64>| machine.into_iter().chain(table).reduce(f64::max);
+    if let Some(score) = likeness(machine.log_odds, table_machine.log_odds) {
         features.set(FeatureId::TypingSyntheticLogOdds, score);
     }
-    let phrase = compare_phrase(observation, profile, background, parameters, features);
-    let table = compare_table(observation, profile, parameters, features);
+    if let Some(ratio) = likeness(machine.drawn, table_machine.drawn) {
+        features.set(FeatureId::TypingMachineLikenessLogOdds, ratio);
+    }
+    if let Some(ratio) = machine.delayed {
+        features.set(FeatureId::TypingDelayLikenessLogOdds, ratio);
+    }
+    // What a machine typed, or blurred, says nothing of the hand.
+    let blurred = machine.log_odds.is_some() || machine.obscured;
+    let phrase = match (&observation.phrase, blurred) {
+        (Some(Ok(_)), true) => CoverageStatus::Obscured,
+        _ => compare_phrase(observation, profile, background, &machine, parameters, features),
+    };
+    let table = match (&observation.table, table_machine.log_odds.is_some() || machine.obscured) {
+        (Some(_), true) => CoverageStatus::Obscured,
+        _ => compare_table(observation, profile, &table_machine, parameters, features),
+    };
+    let ordered = match (&observation.ordered, blurred) {
+        (Some(_), true) => CoverageStatus::Obscured,
+        _ => compare_ordered(observation, profile, &machine, parameters, features),
+    };
     // The part that was heard best speaks for the family.
     let rank = |status: CoverageStatus| match status {
         CoverageStatus::Used => 0,
         CoverageStatus::NoHistory => 1,
         CoverageStatus::TooShort => 2,
-        CoverageStatus::Abstained => 3,
-        _ => 4,
+        CoverageStatus::Obscured => 3,
+        CoverageStatus::Abstained => 4,
+        _ => 5,
     };
-    let status = if rank(table) < rank(phrase) { table } else { phrase };
+    let status = [table, ordered].into_iter().fold(phrase, |best, one| if rank(one) < rank(best) { one } else { best });
     Coverage { status, sample_count }
 }
 
@@ -81,6 +107,7 @@ fn compare_phrase(
     observation: &Observation,
     profile: &Profile,
     background: Option<&PhraseBackground>,
+    machine: &Machine,
     parameters: &Parameters,
     features: &mut Features,
 ) -> CoverageStatus {
@@ -96,7 +123,7 @@ fn compare_phrase(
         return if changed { CoverageStatus::Abstained } else { CoverageStatus::NoHistory };
     };
     let Some(score) = known.score(phrase, &parameters.phrase, background) else { return CoverageStatus::NoHistory };
-    features.set(FeatureId::TypingPhraseLogOdds, parameters.phrase.calibrated(&score));
+    features.set(FeatureId::TypingPhraseLogOdds, machine.explained(parameters.phrase.calibrated(&score)));
     features.set_beside(
         FeatureId::TypingPhraseDistance,
         score.distance,
@@ -126,25 +153,64 @@ fn compare_phrase(
 fn compare_table(
     observation: &Observation,
     profile: &Profile,
+    machine: &Machine,
     parameters: &Parameters,
     features: &mut Features,
 ) -> CoverageStatus {
     let Some(table) = &observation.table else { return CoverageStatus::Absent };
     let Some(known) = profile.table() else { return CoverageStatus::NoHistory };
     let Some(score) = known.score(table, &parameters.table) else { return CoverageStatus::NoHistory };
-    features.set(FeatureId::TypingTableLogOdds, parameters.table.calibrated(&score));
+    features.set(FeatureId::TypingTableLogOdds, machine.explained(parameters.table.calibrated(&score)));
     features.set(FeatureId::TypingTableFeatureCount, f64::from(score.row_count));
     features.set(FeatureId::TypingTableEnrolledPresses, f64::from(known.press_count));
     CoverageStatus::Used
+}
+
+/// Free typing by key classes.
+fn compare_ordered(
+    observation: &Observation,
+    profile: &Profile,
+    machine: &Machine,
+    parameters: &Parameters,
+    features: &mut Features,
+) -> CoverageStatus {
+    let Some(ordered) = observation.ordered.as_ref().filter(|_| !parameters.ordered.clocks.is_empty()) else {
+        return CoverageStatus::Absent;
+    };
+    let Some(known) = profile.ordered() else { return CoverageStatus::NoHistory };
+    let Some(score) = known.score(ordered, &parameters.ordered) else { return CoverageStatus::NoHistory };
+    features.set(FeatureId::TypingOrderedLogOdds, machine.explained(parameters.ordered.calibrated(&score)));
+    features.set(FeatureId::TypingOrderedPressCount, f64::from(score.press_count));
+    features.set(FeatureId::TypingOrderedEnrolledPresses, f64::from(score.enrolled_presses));
+    CoverageStatus::Used
+}
+
+/// Whether a machine typed it, or a tool blurred it.
+fn blurred(observation: &Observation, features: &Features, parameters: &Parameters) -> bool {
+    let obscured = observation.machine.as_ref().is_some_and(|machine| parameters.synthetic.judge(machine).obscured);
+    obscured || features.get(FeatureId::TypingSyntheticLogOdds).is_some_and(|score| score > 0.0)
+}
+
+/// Whether the ordered free typing of an event may teach the profile.
+pub fn teaches_ordered(
+    observation: &Observation,
+    features: &Features,
+    profile: &Profile,
+    parameters: &Parameters,
+) -> bool {
+    let Some(ordered) = &observation.ordered else { return false };
+    let enrolled = profile.ordered().map_or(0, |known| known.press_count);
+    let score = features.get(FeatureId::TypingOrderedLogOdds);
+    let accepted = |score| parameters.ordered.teaches(score, enrolled, ordered.timer_resolution_micros);
+    !blurred(observation, features, parameters) && score.is_none_or(accepted)
 }
 
 /// How much this family would itself let the event teach the profile.
 ///
 /// The first logins are accepted with reserve: all but what is wildly different. A machine's typing teaches nothing.
 pub fn lesson(observation: &Observation, features: &Features, profile: &Profile, parameters: &Parameters) -> Lesson {
-    let machine = features.get(FeatureId::TypingSyntheticLogOdds).is_some_and(|score| score > 0.0);
     let stranger = features.get(FeatureId::TypingTableLogOdds).is_some_and(|score| score > parameters.table.gate);
-    if machine || stranger {
+    if stranger || blurred(observation, features, parameters) {
         return Lesson::Nothing;
     }
     let (Some(score), Some(Ok(phrase))) = (features.get(FeatureId::TypingPhraseLogOdds), &observation.phrase) else {
@@ -275,5 +341,48 @@ mod tests {
         let mut machine = phrase(20, 100, 0);
         machine.press_interval_micros.iter_mut().skip(1).for_each(|interval| *interval = 8_000);
         assert!(!accepted(&observed(Some(machine), None), &Profile::default()));
+    }
+
+    #[test]
+    fn what_a_machine_typed_is_compared_with_nobody() {
+        let profile = enrolled(11, 10);
+        let mut even = phrase(11, 100, 200);
+        even.press_interval_micros.iter_mut().skip(1).for_each(|interval| *interval = 150_000);
+        let (features, status) = compared(&observed(Some(even), None), &profile);
+        assert!(features.get(FeatureId::TypingSyntheticLogOdds) > Some(0.0));
+        assert_eq!((features.get(FeatureId::TypingPhraseLogOdds), status), (None, CoverageStatus::Obscured));
+    }
+
+    #[test]
+    fn a_hand_behind_random_delays_is_passed_over_without_a_reason_and_teaches_nothing() {
+        use crate::evidence::typing::likeness::{
+            LIMIT_CLOCKS_MILLIS, LIMIT_PRESSES, Likeness, LikenessParameters, MEASUREMENTS, TABLE_MEASUREMENTS,
+            TABLE_TERMS, TERMS,
+        };
+        // Every stretch has a ratio of `intercept`; both limits lie at 1 nat.
+        let likeness = |intercept: f64| Likeness {
+            weights: [vec![0.0; TERMS], vec![intercept]].concat(),
+            limits: vec![vec![1.0; LIMIT_PRESSES.len()]; LIMIT_CLOCKS_MILLIS.len()],
+        };
+        let mut parameters = parameters();
+        parameters.synthetic.likeness = Some(LikenessParameters {
+            centres: vec![0.0; MEASUREMENTS],
+            spreads: vec![1.0; MEASUREMENTS],
+            drawn: likeness(-5.0),
+            delayed: likeness(2.0),
+            table_centres: vec![0.0; TABLE_MEASUREMENTS],
+            table_spreads: vec![1.0; TABLE_MEASUREMENTS],
+            table_weights: vec![0.0; TABLE_TERMS + 1],
+            table_limit: 1.0,
+        });
+        assert_eq!(parameters.synthetic.check(), Ok(()));
+        let (observation, profile) = (observed(Some(phrase(11, 170, 200)), None), enrolled(11, 10));
+        let mut features = Features::default();
+        let coverage = compare(&observation, &profile, None, None, &parameters, &mut features);
+        assert_eq!(coverage.status, CoverageStatus::Obscured);
+        assert_eq!(features.get(FeatureId::TypingPhraseLogOdds), None);
+        assert_eq!(features.get(FeatureId::TypingSyntheticLogOdds), None);
+        assert_eq!(features.get(FeatureId::TypingDelayLikenessLogOdds), Some(2.0));
+        assert_eq!(lesson(&observation, &features, &profile, &parameters), Lesson::Nothing);
     }
 }

@@ -6,7 +6,8 @@
 //! their own profile: a hard gate at 1 % did that to 7 people of 26.
 //!
 //! Where the shares lie in nats depends on how well strangers can be told apart: better where others type the same
-//! phrase, worse on a coarse clock. So gates are fitted for both, and for several clocks.
+//! phrase, worse on a coarse clock. So gates are fitted for both, and for several clocks; with them the calibration of
+//! the ratio itself, which is worth less where a step of the clock is as long as a dwell.
 //!
 //! Worked example. On a clock of 16 ms, with 5 others, the gate is half way between that of a phrase nobody else
 //! types (full up to -1.5 nats) and that of one which very many do (-2.9): full up to -2.2.
@@ -29,11 +30,29 @@ pub struct Gate {
 /// .5 % + .1 * 4.5 % = 1 % of what a worker's own does.
 pub const PARTIAL_WEIGHT: f64 = 0.1;
 
-/// Gates of one clock.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct ClockGates {
+/// Logins learned with reserve before a gate holds: before, a profile's mean is too uncertain to refuse anybody by.
+pub const YOUNG_COUNT: u16 = 10;
+
+fn young_count_default() -> u16 {
+    YOUNG_COUNT
+}
+
+/// What is fitted for one clock.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClockParameters {
     /// Granularity of the clock, microseconds.
     pub timer_resolution_micros: u32,
+    /// Logins learned with reserve before the gate holds. On a coarse clock a mean takes more logins to be known, and a
+    /// gate that holds too early locks honest people out for good.
+    #[serde(default = "young_count_default")]
+    pub young_count: u16,
+    /// Weights of the inputs of a score in the calibrated log-likelihood ratio where nobody else types the phrase; the
+    /// last is the intercept. Empty in models that know one calibration for all clocks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calibration: Vec<f64>,
+    /// The same where very many do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared_calibration: Vec<f64>,
     /// Where nobody else types the phrase.
     pub alone: Gate,
     /// Where very many do; in between the two are mixed by [`background_share`].
@@ -64,21 +83,12 @@ impl Gate {
 
     /// The gate for a clock and a number of other workers who type the phrase: between fitted clocks by the logarithm
     /// of the granularity, beyond them as at the nearest. Refuses all when no clock was fitted.
-    pub fn at(clocks: &[ClockGates], timer_resolution_micros: u32, background_count: u32) -> Gate {
+    pub fn at(clocks: &[ClockParameters], timer_resolution_micros: u32, background_count: u32) -> Gate {
         let share = background_share(background_count);
-        let of = |gates: &ClockGates| gates.alone.towards(&gates.shared, share);
-        let above = clocks.iter().position(|gates| gates.timer_resolution_micros >= timer_resolution_micros);
-        match above {
-            Some(0) => of(&clocks[0]),
-            Some(index) => {
-                let (finer, coarser) = (&clocks[index - 1], &clocks[index]);
-                let log = |gates: &ClockGates| f64::from(gates.timer_resolution_micros).ln();
-                let way = (f64::from(timer_resolution_micros).ln() - log(finer)) / (log(coarser) - log(finer));
-                of(finer).towards(&of(coarser), way)
-            }
-            None => clocks
-                .last()
-                .map_or(Gate { full: f64::NEG_INFINITY, partial: f64::NEG_INFINITY, pair: f64::NEG_INFINITY }, of),
+        let of = |clock: &ClockParameters| clock.alone.towards(&clock.shared, share);
+        match between(clocks, timer_resolution_micros) {
+            Some((finer, coarser, way)) => of(finer).towards(&of(coarser), way),
+            None => Gate { full: f64::NEG_INFINITY, partial: f64::NEG_INFINITY, pair: f64::NEG_INFINITY },
         }
     }
 
@@ -95,15 +105,43 @@ impl Gate {
     }
 }
 
+/// The fitted clocks on either side of one, and how far it lies from the finer to the coarser by the logarithm of the
+/// granularity, \[0, 1\]; beyond the fitted ones both are the nearest. Absent when no clock was fitted.
+pub(super) fn between(
+    clocks: &[ClockParameters],
+    timer_resolution_micros: u32,
+) -> Option<(&ClockParameters, &ClockParameters, f64)> {
+    let above = clocks.iter().position(|clock| clock.timer_resolution_micros >= timer_resolution_micros);
+    match above {
+        Some(0) => Some((&clocks[0], &clocks[0], 0.0)),
+        Some(index) => {
+            let (finer, coarser) = (&clocks[index - 1], &clocks[index]);
+            let log = |clock: &ClockParameters| f64::from(clock.timer_resolution_micros).ln();
+            let way = (f64::from(timer_resolution_micros).ln() - log(finer)) / (log(coarser) - log(finer));
+            Some((finer, coarser, way))
+        }
+        None => clocks.last().map(|last| (last, last, 0.0)),
+    }
+}
+
+/// Logins learned with reserve on a clock, between fitted clocks as [`Gate::at`].
+pub(super) fn young_count(clocks: &[ClockParameters], timer_resolution_micros: u32) -> u16 {
+    let mix = |(finer, coarser, way): (&ClockParameters, &ClockParameters, f64)| {
+        let (finer, coarser) = (f64::from(finer.young_count), f64::from(coarser.young_count));
+        ((1.0 - way) * finer + way * coarser).round() as u16
+    };
+    between(clocks, timer_resolution_micros).map_or(YOUNG_COUNT, mix)
+}
+
 /// Says what is wrong with fitted gates, if anything.
-pub(super) fn check(clocks: &[ClockGates]) -> Result<(), String> {
+pub(super) fn check(clocks: &[ClockParameters]) -> Result<(), String> {
     let sound = |Gate { full, partial, pair }: &Gate| {
         [full, partial, pair].iter().all(|gate| gate.is_finite()) && full <= partial
     };
-    let finer = |pair: &[ClockGates]| pair[0].timer_resolution_micros < pair[1].timer_resolution_micros;
+    let finer = |pair: &[ClockParameters]| pair[0].timer_resolution_micros < pair[1].timer_resolution_micros;
     let ordered = clocks.windows(2).all(finer) && clocks.first().is_some_and(|first| first.timer_resolution_micros > 0);
     if !ordered || !clocks.iter().all(|gates| sound(&gates.alone) && sound(&gates.shared)) {
-        return Err("typing.phrase.gates are missing, not finite or out of order".into());
+        return Err("typing.phrase.clocks are missing, not finite or out of order".into());
     }
     Ok(())
 }
@@ -116,11 +154,19 @@ mod tests {
         Gate { full, partial: full + 1.0, pair: full + 0.5 }
     }
 
-    fn clocks() -> Vec<ClockGates> {
-        vec![
-            ClockGates { timer_resolution_micros: 10_000, alone: gate(-1.5), shared: gate(-2.5) },
-            ClockGates { timer_resolution_micros: 40_000, alone: gate(-0.5), shared: gate(-1.5) },
-        ]
+    fn clock(timer_resolution_micros: u32, full: f64) -> ClockParameters {
+        ClockParameters {
+            timer_resolution_micros,
+            young_count: if timer_resolution_micros > 20_000 { 30 } else { YOUNG_COUNT },
+            calibration: Vec::new(),
+            shared_calibration: Vec::new(),
+            alone: gate(full),
+            shared: gate(full - 1.0),
+        }
+    }
+
+    fn clocks() -> Vec<ClockParameters> {
+        vec![clock(10_000, -1.5), clock(40_000, -0.5)]
     }
 
     #[test]
@@ -148,9 +194,16 @@ mod tests {
     }
 
     #[test]
+    fn a_coarse_clock_takes_more_logins_before_the_gate_holds() {
+        let expected = [(200, 10), (10_000, 10), (20_000, 20), (40_000, 30), (100_000, 30)];
+        assert_eq!(expected.map(|(resolution, _)| young_count(&clocks(), resolution)), expected.map(|pair| pair.1));
+        assert_eq!(young_count(&[], 1_000), YOUNG_COUNT);
+    }
+
+    #[test]
     fn gates_out_of_order_are_refused() {
         assert!(check(&clocks()).is_ok());
-        let reversed: Vec<ClockGates> = clocks().into_iter().rev().collect();
+        let reversed: Vec<ClockParameters> = clocks().into_iter().rev().collect();
         assert!(check(&reversed).is_err() && check(&[]).is_err());
         let mut open = clocks();
         open[0].alone.full = f64::NAN;

@@ -12,6 +12,12 @@ pub(super) const DWELL_SHIFT_MICROS: f64 = 20_000.0;
 /// Added to press intervals before the logarithm, microseconds: rolled-over keys differ by chance, not in proportion.
 pub(super) const PRESS_INTERVAL_SHIFT_MICROS: f64 = 30_000.0;
 
+/// Step of a clock, microseconds, from which a dwell of 0 is one within a step: so short a dwell is common there, and a
+/// release that was not seen is rare.
+const DWELL_STEP_MICROS_MIN: u32 = 30_000;
+/// Step of a clock, microseconds, up to which its own variance is taken at the time seen: it is next to nothing.
+const FINE_STEP_MICROS_MAX: u32 = 2_000;
+
 /// One login's phrase.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PhraseObservation {
@@ -19,6 +25,8 @@ pub struct PhraseObservation {
     pub key: u64,
     /// Presses of the whole phrase; another count is another phrase, or a correction.
     pub press_count: u16,
+    /// Tells sequences of key classes apart; 0 where no classes were told.
+    pub class_mark: u16,
     /// Granularity of the clock that stamped them, microseconds.
     pub timer_resolution_micros: u32,
     /// Times at positions: all dwells, then all press intervals.
@@ -28,9 +36,10 @@ pub struct PhraseObservation {
 /// One time of a phrase.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PhraseTime {
-    /// ln((time + shift) / 1 us); absent when the release was not seen.
+    /// ln((time + shift) / 1 us); absent when the release was not seen. A dwell of 0 is a time on clocks of 30 ms and
+    /// coarser: the key came up within a step.
     pub log_time: Option<f64>,
-    /// Variance of `log_time` that the clock alone makes.
+    /// Variance that the clock alone makes of a time such as the one seen.
     pub clock_variance: f64,
     /// Which prior: see [`prior_index`].
     pub prior: u8,
@@ -80,7 +89,8 @@ impl PhraseObservation {
         let mut times = Vec::with_capacity(2 * kept - 1);
         for index in 0..kept {
             let dwell = typing.dwell_micros[index];
-            times.push(time(dwell, DWELL_SHIFT_MICROS, dwell > 0, prior_index(None, class(index))));
+            let seen = dwell > 0 || typing.timer_resolution_micros >= DWELL_STEP_MICROS_MIN;
+            times.push(time(dwell, DWELL_SHIFT_MICROS, seen, prior_index(None, class(index))));
         }
         for index in 1..kept {
             let interval = typing.press_interval_micros[index];
@@ -94,9 +104,21 @@ impl PhraseObservation {
         Some(Self {
             key: fold(&typing.phrase_id),
             press_count: presses.min(usize::from(u16::MAX)) as u16,
+            class_mark: class_mark(&typing.key_classes),
             timer_resolution_micros: typing.timer_resolution_micros,
             times,
         })
+    }
+
+    /// Variance that the clock makes of `time` where it deviates by `deviation` from what was expected: the clock's step
+    /// is that of the time itself, not of what the clock made of it.
+    pub(super) fn clock_variance(&self, time: &PhraseTime, deviation: f64) -> f64 {
+        if self.timer_resolution_micros <= FINE_STEP_MICROS_MAX {
+            time.clock_variance
+        } else {
+            // (time + shift) / (expected + shift) is e^deviation.
+            time.clock_variance * (2.0 * deviation).exp()
+        }
     }
 
     /// Names the phrase among those of a tenant: the key of [`PhraseProfile::pooled`].
@@ -108,6 +130,17 @@ impl PhraseObservation {
 /// Names a phrase of a number of presses among those of a tenant.
 pub(super) fn pool_key(key: u64, press_count: u16) -> u64 {
     (key ^ u64::from(press_count)).wrapping_mul(0x0000_0100_0000_01b3)
+}
+
+/// Folds classes by FNV-1a; never 0 when any was told. Two sequences share a mark by chance once in 65,535.
+fn class_mark(classes: &[KeyClass]) -> u16 {
+    if classes.iter().all(|class| *class == KeyClass::Withheld) {
+        return 0;
+    }
+    let folded = classes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325u64, |hash, class| (hash ^ *class as u64).wrapping_mul(0x0000_0100_0000_01b3));
+    ((folded >> 48) as u16).max(1)
 }
 
 /// FNV-1a, 64 bits: tells a worker's few phrases apart, and is not meant to resist anybody.

@@ -1,7 +1,9 @@
 //! One session's typing, measured by itself: phrase, table, and how much a machine it looks.
 
+use super::likeness;
+use super::ordered::OrderedObservation;
 use super::phrase::PhraseObservation;
-use super::synthetic::MachineObservation;
+use super::synthetic::{self, MachineObservation};
 use super::table::TableObservation;
 use crate::event::{Samples, TypingContext, TypingSample};
 use crate::evidence::quantile::quantile_of_sorted;
@@ -38,6 +40,8 @@ pub struct Observation {
     pub phrase: Option<Result<PhraseObservation, Unfit>>,
     /// The table of free typing.
     pub table: Option<TableObservation>,
+    /// Free typing in order, by key classes; absent when it cannot be compared.
+    pub ordered: Option<Box<OrderedObservation>>,
     /// Dwells of the ordered or shuffled sample; absent under 4 seen.
     pub dwell: Option<Centre>,
     /// Press intervals of the same; absent under 4 seen.
@@ -46,15 +50,21 @@ pub struct Observation {
     pub rollover_rate: Option<f64>,
     /// Marks of a machine; absent when there is too little typing.
     pub machine: Option<MachineObservation>,
+    /// The same of the table; absent when its rows are too few.
+    pub machine_table: Option<likeness::Table>,
 }
 
 /// Measures typing. Cheap when nothing was collected.
 pub fn observe(samples: &Samples) -> Observation {
-    let mut observation =
-        Observation { table: samples.cadence.as_ref().map(TableObservation::of), ..Observation::default() };
+    let mut observation = Observation {
+        table: samples.cadence.as_ref().map(TableObservation::of),
+        machine_table: samples.cadence.as_ref().and_then(synthetic::of_table),
+        ..Observation::default()
+    };
     let Some(typing) = &samples.typing else { return observation };
     observation.press_count = typing.press_interval_micros.len() as u32;
     observation.phrase = Some(phrase(typing));
+    observation.ordered = OrderedObservation::of(typing).map(Box::new);
     // Sorted as integers, which is several times faster than as floats.
     let mut dwells: Vec<u32> = typing.dwell_micros.iter().copied().filter(|dwell| *dwell > 0).collect();
     let mut intervals: Vec<u32> = if typing.shuffled {

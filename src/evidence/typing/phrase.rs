@@ -8,8 +8,10 @@
 //!
 //! What a login may teach is gated ([`super::gate`]).
 
-use super::background::{MEAN_ORIGIN, MEAN_STEP, NEVER_SEEN, PhraseBackground, background_share};
-use super::gate::{self, ClockGates, Gate, Lesson, PARTIAL_WEIGHT};
+use super::accord::{Deviation, log_density};
+use super::background::{MEAN_ORIGIN, MEAN_STEP, NEVER_SEEN, PhraseBackground};
+pub use super::calibration::{PhraseParameters, PhraseScore};
+use super::gate::{self, Gate, Lesson, PARTIAL_WEIGHT};
 use super::lineup::{DWELL_SHIFT_MICROS, PRESS_INTERVAL_SHIFT_MICROS, pool_key};
 pub use super::lineup::{
     PHRASE_PRESSES_MAX, PHRASE_PRESSES_MIN, PRIOR_COUNT, PhraseObservation, PhraseTime, Prior, log_dwell,
@@ -29,28 +31,13 @@ const LEARN_CLIP: f64 = 2.0;
 const MEAN_RATE: f64 = 0.15;
 /// Weight of a new login in a settled variance.
 const VARIANCE_RATE: f64 = 0.05;
+/// Least variance believed of a hand at one position: a fortieth of the time. A coarse clock hides what is less.
+const OWN_VARIANCE_MIN: f64 = 0.0005;
 /// Logins' worth of trust in the population's within-person variance.
 const VARIANCE_PRIOR_COUNT: f64 = 8.0;
 
-/// Fitted numbers of phrases.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PhraseParameters {
-    /// By [`prior_index`].
-    pub priors: Vec<Prior>,
-    /// Weights of [`PhraseScore::inputs`] in the calibrated log-likelihood ratio where nobody else types the phrase;
-    /// the last is the intercept.
-    pub calibration: Vec<f64>,
-    /// The same where very many do; in between the two are mixed by [`background_share`].
-    pub shared_calibration: Vec<f64>,
-    /// What a settled profile learns, by clock, finest first.
-    pub gates: Vec<ClockGates>,
-    /// Log-likelihood ratio above which nothing is learned while fewer than [`YOUNG_COUNT`] logins were: refuses only
-    /// what is wildly different.
-    pub gate_young: f64,
-}
-
-/// Logins learned with reserve before the gate of a settled profile holds.
-pub const YOUNG_COUNT: u16 = 10;
+/// Logins learned with reserve before the gate of a settled profile holds, on a clock that is fine enough.
+pub const YOUNG_COUNT: u16 = super::gate::YOUNG_COUNT;
 
 /// What is kept of one phrase.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,8 +48,9 @@ pub struct PhraseProfile {
     pub press_count: u16,
     /// Logins learned, saturating.
     pub count: u16,
-    /// Day of the last login learned, since 1970.
-    pub day: u32,
+    /// Day of the last login learned, since 1970, in the lower half; in the upper the mark of its classes, 0 where none
+    /// were told. One number, so that profiles stored without a mark are read as what they are.
+    stamp: u32,
     /// Log-likelihood ratio of the login before, in steps of [`DOUBT_STEP`], when it was not fully learned.
     doubt: Option<i16>,
     /// Recent mean per time in steps of [`MEAN_STEP`] from [`MEAN_ORIGIN`]; [`NEVER_SEEN`] where none was seen.
@@ -92,35 +80,6 @@ fn stored_spread(variance: f64) -> u16 {
     (variance.max(0.0).sqrt() / SPREAD_STEP).round().clamp(1.0, 16_383.0) as u16
 }
 
-/// A login compared with a worker's phrase, before calibration.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PhraseScore {
-    /// Sum over times of ln t(worker) - ln t(background): positive = this worker.
-    pub log_ratio: f64,
-    /// Mean deviation in worker spreads, clipped.
-    pub distance: f64,
-    /// Times compared.
-    pub time_count: u32,
-    /// Logins behind the profile.
-    pub enrolled_count: u32,
-    /// Other workers behind the background.
-    pub background_count: u32,
-}
-
-impl PhraseScore {
-    /// Number of inputs of the calibration, intercept left out.
-    pub const INPUT_COUNT: usize = 4;
-
-    /// Inputs of the calibration: the ratio by the root of its number of times, since times of one hand go together,
-    /// and the root itself; both again as thinned by a young profile.
-    pub fn inputs(&self) -> [f64; Self::INPUT_COUNT] {
-        let root = f64::from(self.time_count.max(1)).sqrt();
-        let ratio = -self.log_ratio / root;
-        let young = 1.0 / (1.0 + f64::from(self.enrolled_count));
-        [ratio, root, young * ratio, young * root]
-    }
-}
-
 impl PhraseProfile {
     /// A profile that has learned nothing yet of this phrase.
     pub fn new(observation: &PhraseObservation) -> Self {
@@ -129,7 +88,7 @@ impl PhraseProfile {
             key: observation.key,
             press_count: observation.press_count,
             count: 0,
-            day: 0,
+            stamp: u32::from(observation.class_mark) << 16,
             doubt: None,
             means: vec![NEVER_SEEN; length],
             spreads: vec![0; length],
@@ -138,8 +97,10 @@ impl PhraseProfile {
 
     /// Whether the observation can be lined up with this profile.
     pub fn lines_up(&self, observation: &PhraseObservation) -> bool {
+        let (kept, seen) = ((self.stamp >> 16) as u16, observation.class_mark);
         self.key == observation.key
             && self.press_count == observation.press_count
+            && (kept == seen || kept == 0 || seen == 0)
             && self.means.len() == observation.times.len()
     }
 
@@ -148,9 +109,14 @@ impl PhraseProfile {
         self.means.len().div_ceil(2)
     }
 
-    /// Whether this profile outlives a login with another number of presses: it is well learned and in use.
+    /// Day of the last login learned, since 1970.
+    pub fn day(&self) -> u32 {
+        self.stamp & 0xffff
+    }
+
+    /// Whether this profile outlives a login with other presses: it is well learned and in use.
     pub fn outlives_slip(&self, day: u32) -> bool {
-        self.count >= SLIP_COUNT_MIN && day.saturating_sub(self.day) <= SLIP_DAYS_MAX
+        self.count >= SLIP_COUNT_MIN && day.saturating_sub(self.day()) <= SLIP_DAYS_MAX
     }
 
     /// Geometric mean over positions and spread from login to login, of dwell and of press interval, microseconds; each
@@ -177,8 +143,18 @@ impl PhraseProfile {
     }
 
     fn mean(&self, index: usize) -> Option<f64> {
-        let stored = self.means[index];
+        let stored = *self.means.get(index)?;
         (stored != NEVER_SEEN).then(|| MEAN_ORIGIN + f64::from(stored) * MEAN_STEP)
+    }
+
+    /// Times lined up by position, seen or not.
+    pub fn time_count(&self) -> usize {
+        self.means.len()
+    }
+
+    /// Recent mean and variance of the ln time at a position; absent where none was seen.
+    pub fn time(&self, index: usize) -> Option<(f64, f64)> {
+        self.mean(index).map(|mean| (mean, self.own_variance(index)))
     }
 
     fn own_variance(&self, index: usize) -> f64 {
@@ -186,10 +162,10 @@ impl PhraseProfile {
         spread * spread
     }
 
-    /// Recent variance, drawn towards the population's while few logins were learned.
-    fn variance(&self, index: usize, prior: &Prior, clock_variance: f64) -> f64 {
+    /// Recent variance of the hand, drawn towards the population's while few logins were learned.
+    fn variance(&self, index: usize, prior: &Prior) -> f64 {
         let own = self.own_variance(index);
-        let population = prior.within_spread * prior.within_spread + clock_variance;
+        let population = prior.within_spread * prior.within_spread;
         let trusted = f64::from(self.count.saturating_sub(1)).min(1.0 / VARIANCE_RATE);
         (trusted * own + VARIANCE_PRIOR_COUNT * population) / (trusted + VARIANCE_PRIOR_COUNT)
     }
@@ -238,17 +214,21 @@ impl PhraseProfile {
             let prior = &parameters.priors[usize::from(time.prior)];
             let Some(mean) = self.mean(index) else {
                 self.means[index] = stored_mean(log_time);
-                self.spreads[index] = stored_spread(prior.within_spread * prior.within_spread + time.clock_variance);
+                self.spreads[index] = stored_spread(prior.within_spread * prior.within_spread);
                 continue;
             };
-            let variance = self.variance(index, prior, time.clock_variance);
+            let clock = observation.clock_variance(time, log_time - mean);
+            let variance = self.variance(index, prior) + clock;
             let limit = LEARN_CLIP * (variance * (1.0 + 1.0 / count.max(1.0))).sqrt();
             let deviation = (log_time - mean).clamp(-limit, limit);
             let own = self.own_variance(index);
             self.means[index] = stored_mean(mean + mean_rate * deviation);
-            self.spreads[index] = stored_spread(own + variance_rate * (deviation * deviation - own));
+            // What the clock adds is not the hand's, so that a profile serves on any clock.
+            let next = own + variance_rate * (deviation * deviation - clock - own);
+            self.spreads[index] = stored_spread(next.max(OWN_VARIANCE_MIN));
         }
-        self.day = self.day.max(day);
+        let class_mark = if self.stamp >> 16 == 0 { u32::from(observation.class_mark) } else { self.stamp >> 16 };
+        self.stamp = class_mark << 16 | self.day().max(day.min(u32::from(u16::MAX)));
     }
 
     /// How much a login of log-likelihood ratio `log_odds` may teach, with `background_count` other workers behind
@@ -260,10 +240,10 @@ impl PhraseProfile {
         background_count: u32,
         parameters: &PhraseParameters,
     ) -> Lesson {
-        if self.count < YOUNG_COUNT {
+        if self.count < gate::young_count(&parameters.clocks, observation.timer_resolution_micros) {
             return if log_odds > parameters.gate_young { Lesson::Nothing } else { Lesson::Full };
         }
-        let gate = Gate::at(&parameters.gates, observation.timer_resolution_micros, background_count);
+        let gate = Gate::at(&parameters.clocks, observation.timer_resolution_micros, background_count);
         gate.lesson(log_odds, self.doubt.map(|doubt| f64::from(doubt) * DOUBT_STEP))
     }
 
@@ -284,54 +264,62 @@ impl PhraseProfile {
             return None;
         }
         let background = background.filter(|background| background.times.len() == observation.times.len());
-        let enrolled = f64::from(self.count).min(1.0 / MEAN_RATE);
-        let (mut log_ratio, mut distance, mut time_count) = (0.0, 0.0, 0u32);
-        let (mut widths, mut worker_tails, mut stranger_tails) = (1.0, 1.0, 1.0);
-        for (index, time) in observation.times.iter().enumerate() {
-            let (Some(log_time), Some(mean)) = (time.log_time, self.mean(index)) else { continue };
-            let prior = &parameters.priors[usize::from(time.prior)];
-            let variance = self.variance(index, prior, time.clock_variance);
-            let predicted = variance * (1.0 + 1.0 / enrolled);
-            let own = (log_time - mean) / predicted.sqrt();
-            let mut stranger_mean = prior.centre + prior.carry * (mean - prior.centre);
-            let mut stranger_variance = prior.background_spread * prior.background_spread;
-            if let Some(background) = background {
-                let within = prior.within_spread * prior.within_spread;
-                (stranger_mean, stranger_variance) =
-                    background.times[index].sharpen(stranger_mean, stranger_variance, within);
+        let presses = self.kept_presses();
+        let accords = &parameters.accords;
+        let kinds = [(0..presses, &accords.dwell), (presses..observation.times.len(), &accords.press_interval)];
+        let (mut log_ratio, mut distance, mut time_count) = (0.0, 0.0, 0);
+        for (range, accord) in kinds {
+            let mut own = [Deviation::default(); PHRASE_PRESSES_MAX];
+            let mut strange = [Deviation::default(); PHRASE_PRESSES_MAX];
+            let mut count = 0;
+            for index in range {
+                let Some(sides) = self.deviations(observation, index, parameters, background) else { continue };
+                let (Some(own), Some(strange)) = (own.get_mut(count), strange.get_mut(count)) else { break };
+                (*own, *strange) = sides;
+                distance += (own.deviation.abs() / own.total().sqrt()).min(DISTANCE_CLIP);
+                count += 1;
             }
-            stranger_variance += time.clock_variance;
-            let strange_square = (log_time - stranger_mean) * (log_time - stranger_mean) / stranger_variance;
-            // Sums of logarithms are taken as logarithms of products: a login may have 95 times, and 8 us.
-            let worker_tail = 1.0 + own * own / WORKER_FREEDOM;
-            let stranger_tail = 1.0 + strange_square / BACKGROUND_FREEDOM;
-            widths *= stranger_variance / predicted;
-            worker_tails *= worker_tail;
-            stranger_tails *= stranger_tail;
-            if time_count % 8 == 7 {
-                log_ratio += ratio_of_products(widths, worker_tails, stranger_tails);
-                (widths, worker_tails, stranger_tails) = (1.0, 1.0, 1.0);
-            }
-            distance += own.abs().min(DISTANCE_CLIP);
-            time_count += 1;
+            log_ratio += log_density(&own[..count], accord.worker, WORKER_FREEDOM)
+                - log_density(&strange[..count], accord.stranger, BACKGROUND_FREEDOM);
+            time_count += count;
         }
-        log_ratio += ratio_of_products(widths, worker_tails, stranger_tails);
-        log_ratio += f64::from(time_count) * (WORKER_LOG_NORM - BACKGROUND_LOG_NORM);
+        log_ratio += time_count as f64 * (WORKER_LOG_NORM - BACKGROUND_LOG_NORM);
         (time_count > 0).then(|| PhraseScore {
             log_ratio,
-            distance: distance / f64::from(time_count),
-            time_count,
+            distance: distance / time_count as f64,
+            time_count: time_count as u32,
+            timer_resolution_micros: observation.timer_resolution_micros,
             enrolled_count: u32::from(self.count),
             background_count: background.map_or(0, |background| background.worker_count),
         })
     }
-}
 
-/// ln of the ratio of two products of Student-t densities, constants left out. At most 8 factors each: times are
-/// limited to 10 s and spreads to 1e-4 and more, so no product overflows.
-fn ratio_of_products(widths: f64, worker_tails: f64, stranger_tails: f64) -> f64 {
-    0.5 * widths.ln() - (WORKER_FREEDOM + 1.0) / 2.0 * worker_tails.ln()
-        + (BACKGROUND_FREEDOM + 1.0) / 2.0 * stranger_tails.ln()
+    /// One time against what is expected of the worker, and of a stranger; absent where it was not seen now or before.
+    pub fn deviations(
+        &self,
+        observation: &PhraseObservation,
+        index: usize,
+        parameters: &PhraseParameters,
+        background: Option<&PhraseBackground>,
+    ) -> Option<(Deviation, Deviation)> {
+        let time = observation.times.get(index)?;
+        let (log_time, mean) = (time.log_time?, self.mean(index)?);
+        let prior = &parameters.priors[usize::from(time.prior)];
+        let enrolled = f64::from(self.count).min(1.0 / MEAN_RATE);
+        let deviation = log_time - mean;
+        let clock = observation.clock_variance(time, deviation);
+        // The mean of a few logins is not known exactly: neither for the hand nor for the clock.
+        let variance = self.variance(index, prior) * (1.0 + 1.0 / enrolled) + clock / enrolled;
+        let own = Deviation { deviation, variance, clock };
+        let mut stranger_mean = prior.centre + prior.carry * (mean - prior.centre);
+        let mut variance = prior.background_spread * prior.background_spread;
+        if let Some(background) = background {
+            let within = prior.within_spread * prior.within_spread;
+            (stranger_mean, variance) = background.times[index].sharpen(stranger_mean, variance, within);
+        }
+        let deviation = log_time - stranger_mean;
+        Some((own, Deviation { deviation, variance, clock: observation.clock_variance(time, deviation) }))
+    }
 }
 
 /// ln of the Student-t density's constant at 4 degrees of freedom: ln(Γ(2.5) / (Γ(2) √(4π))).
@@ -339,49 +327,10 @@ const WORKER_LOG_NORM: f64 = -0.980_829_253_011_725_7;
 /// The same at 8: ln(Γ(4.5) / (Γ(4) √(8π))).
 const BACKGROUND_LOG_NORM: f64 = -0.950_108_612_150_230_7;
 
-impl PhraseParameters {
-    /// Checks lengths, finiteness and positive spreads.
-    pub(super) fn check(&self) -> Result<(), String> {
-        if self.priors.len() != PRIOR_COUNT {
-            return Err(format!("typing.phrase.priors has {} entries: {PRIOR_COUNT} are expected", self.priors.len()));
-        }
-        for calibration in [&self.calibration, &self.shared_calibration] {
-            if calibration.len() != PhraseScore::INPUT_COUNT + 1 || !calibration.iter().all(|weight| weight.is_finite())
-            {
-                let length = calibration.len();
-                return Err(format!("a calibration of typing.phrase with {length} entries is not finite or too short"));
-            }
-        }
-        gate::check(&self.gates)?;
-        if !self.gate_young.is_finite() {
-            return Err("typing.phrase.gate_young is not finite".into());
-        }
-        for (index, prior) in self.priors.iter().enumerate() {
-            let spreads = [prior.background_spread, prior.within_spread];
-            let sound = prior.centre.is_finite()
-                && (0.0..=1.0).contains(&prior.carry)
-                && spreads.iter().all(|spread| spread.is_finite() && *spread > 0.0);
-            if !sound {
-                return Err(format!("typing.phrase.priors[{index}] is out of range"));
-            }
-        }
-        Ok(())
-    }
-
-    /// The calibrated log-likelihood ratio, nats: positive = not this worker.
-    pub fn calibrated(&self, score: &PhraseScore) -> f64 {
-        let inputs = score.inputs();
-        let by = |weights: &[f64]| {
-            let weighted: f64 = inputs.iter().zip(weights).map(|(input, weight)| input * weight).sum();
-            weighted + weights.get(PhraseScore::INPUT_COUNT).copied().unwrap_or(0.0)
-        };
-        let share = background_share(score.background_count);
-        (1.0 - share) * by(&self.calibration) + share * by(&self.shared_calibration)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::accord::Accords;
+    use super::super::gate::ClockParameters;
     use super::*;
 
     fn parameters() -> PhraseParameters {
@@ -390,8 +339,12 @@ mod tests {
             priors: vec![prior; PRIOR_COUNT],
             calibration: vec![1.0, 0.0, 0.0, 0.0, 0.0],
             shared_calibration: vec![1.0, 0.0, 0.0, 0.0, 0.0],
-            gates: vec![ClockGates {
+            accords: Accords::default(),
+            clocks: vec![ClockParameters {
                 timer_resolution_micros: 16_000,
+                young_count: YOUNG_COUNT,
+                calibration: Vec::new(),
+                shared_calibration: Vec::new(),
                 alone: Gate { full: -1.5, partial: -0.5, pair: -1.0 },
                 shared: Gate { full: -2.5, partial: -0.5, pair: -2.0 },
             }],
@@ -407,7 +360,7 @@ mod tests {
                 prior: 1,
             })
             .collect();
-        PhraseObservation { key: 1, press_count: 11, timer_resolution_micros: 1_000, times }
+        PhraseObservation { key: 1, press_count: 11, class_mark: 0, timer_resolution_micros: 1_000, times }
     }
 
     fn learned(count: usize) -> PhraseProfile {
@@ -442,6 +395,22 @@ mod tests {
     }
 
     #[test]
+    fn other_classes_are_another_phrase_and_classes_not_told_are_none() {
+        let mut first = login(0.0);
+        first.class_mark = 7;
+        let mut profile = PhraseProfile::new(&first);
+        profile.learn(&first, &parameters(), 20_000);
+        assert_eq!(profile.day(), 20_000);
+        let lines_up =
+            |profile: &PhraseProfile, class_mark| profile.lines_up(&PhraseObservation { class_mark, ..login(0.0) });
+        assert_eq!([7, 8, 0].map(|mark| lines_up(&profile, mark)), [true, false, true]);
+        let mut unmarked = learned(5);
+        assert!(lines_up(&unmarked, 7) && lines_up(&unmarked, 8));
+        unmarked.learn(&first, &parameters(), 20_001);
+        assert_eq!([7, 8].map(|mark| lines_up(&unmarked, mark)), [true, false]);
+    }
+
+    #[test]
     fn a_single_wild_time_moves_the_mean_by_the_clip_at_most() {
         let mut profile = learned(100);
         let before = profile.means[0];
@@ -451,14 +420,6 @@ mod tests {
         // Rate .15, at most 2 spreads of at most .15 * sqrt(1.01) = .3015: .0452, 46.3 steps of 1/1024.
         let moved = profile.means[0] - before;
         assert!((1..=47).contains(&moved), "{moved} steps");
-    }
-
-    #[test]
-    fn equal_times_at_an_equal_spread_cancel_but_for_the_constants() {
-        // One product of 8 equal factors 2, 3, 5: .5 * 8 ln 2 - 2.5 * 8 ln 3 + 4.5 * 8 ln 5.
-        let expected = 4.0 * 2f64.ln() - 20.0 * 3f64.ln() + 36.0 * 5f64.ln();
-        let found = ratio_of_products(2f64.powi(8), 3f64.powi(8), 5f64.powi(8));
-        assert!((found - expected).abs() < 1e-9);
     }
 
     #[test]

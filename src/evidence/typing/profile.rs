@@ -3,6 +3,7 @@
 use super::Parameters;
 use super::gate::Lesson;
 use super::observe::Observation;
+use super::ordered::OrderedProfile;
 use super::phrase::PhraseProfile;
 use super::table::TableProfile;
 use crate::event::EventTime;
@@ -12,12 +13,58 @@ use serde::{Deserialize, Serialize};
 const PHRASES_MAX: usize = 2;
 /// Presses kept over all phrases: about 8 bytes each, so that with a table's 350 a worker's typing stays under 768.
 const PHRASE_PRESSES_KEPT_MAX: usize = 48;
+/// The same for the few workers who are known by tables and by ordered typing both.
+const PHRASE_PRESSES_KEPT_MAX_BOTH: usize = 32;
 
 /// A worker's typing. Everything is a recent mean; no login can be read back.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     phrases: Vec<PhraseProfile>,
-    table: Option<TableProfile>,
+    free: Free,
+}
+
+/// What free typing taught.
+///
+/// Written down as a number and what follows it; the first two are as an optional table once was written.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+enum Free {
+    #[default]
+    Nothing,
+    Table(TableProfile),
+    Ordered(OrderedProfile),
+    Both(TableProfile, OrderedProfile),
+}
+
+impl Free {
+    fn parts(self) -> (Option<TableProfile>, Option<OrderedProfile>) {
+        match self {
+            Self::Nothing => (None, None),
+            Self::Table(table) => (Some(table), None),
+            Self::Ordered(ordered) => (None, Some(ordered)),
+            Self::Both(table, ordered) => (Some(table), Some(ordered)),
+        }
+    }
+
+    fn of(parts: (Option<TableProfile>, Option<OrderedProfile>)) -> Self {
+        match parts {
+            (None, None) => Self::Nothing,
+            (Some(table), None) => Self::Table(table),
+            (None, Some(ordered)) => Self::Ordered(ordered),
+            (Some(table), Some(ordered)) => Self::Both(table, ordered),
+        }
+    }
+
+    fn with_table(&mut self, change: impl FnOnce(&mut TableProfile)) {
+        let (mut table, ordered) = std::mem::take(self).parts();
+        change(table.get_or_insert_default());
+        *self = Self::of((table, ordered));
+    }
+
+    fn with_ordered(&mut self, change: impl FnOnce(&mut OrderedProfile)) {
+        let (table, mut ordered) = std::mem::take(self).parts();
+        change(ordered.get_or_insert_default());
+        *self = Self::of((table, ordered));
+    }
 }
 
 impl Profile {
@@ -36,13 +83,29 @@ impl Profile {
         self.phrases.iter().filter_map(PhraseProfile::pooled)
     }
 
+    /// The phrases known.
+    pub fn phrases(&self) -> &[PhraseProfile] {
+        &self.phrases
+    }
+
     /// What tables taught.
     pub fn table(&self) -> Option<&TableProfile> {
-        self.table.as_ref()
+        match &self.free {
+            Free::Table(table) | Free::Both(table, _) => Some(table),
+            Free::Nothing | Free::Ordered(_) => None,
+        }
+    }
+
+    /// What ordered free typing taught.
+    pub fn ordered(&self) -> Option<&OrderedProfile> {
+        match &self.free {
+            Free::Ordered(ordered) | Free::Both(_, ordered) => Some(ordered),
+            Free::Nothing | Free::Table(_) => None,
+        }
     }
 
     /// Learns as much of one session as its lesson allows, `log_odds` being what its phrase scored. Of a known name
-    /// another number of presses is a slip, unless the name is hardly known yet.
+    /// other presses, by number or class, are a slip, unless the name is hardly known yet.
     pub fn learn(
         &mut self,
         observation: &Observation,
@@ -51,7 +114,7 @@ impl Profile {
         lesson: Lesson,
         log_odds: f64,
     ) {
-        let day = time.day_number().clamp(0, i64::from(u32::MAX)) as u32;
+        let day = time.day_number().clamp(0, i64::from(u16::MAX)) as u32;
         if let Some(Ok(phrase)) = &observation.phrase {
             if let Some(known) = self.phrases.iter_mut().find(|known| known.lines_up(phrase)) {
                 known.learn_lesson(phrase, &parameters.phrase, day, lesson, log_odds);
@@ -67,19 +130,31 @@ impl Profile {
             }
         }
         if let (Some(table), Lesson::Full) = (&observation.table, lesson) {
-            self.table.get_or_insert_default().learn(table, &parameters.table);
+            self.free.with_table(|known| known.learn(table, &parameters.table));
         }
+    }
+
+    /// Learns the ordered free typing of one session, where a model of it was fitted.
+    pub fn learn_ordered(&mut self, observation: &Observation, parameters: &Parameters, time: EventTime) {
+        let Some(ordered) = observation.ordered.as_ref().filter(|_| !parameters.ordered.clocks.is_empty()) else {
+            return;
+        };
+        self.free.with_ordered(|known| known.learn(ordered, &parameters.ordered, time));
+        self.keep_recent();
     }
 
     /// Drops the phrases longest unused until the rest fits; the newest always stays.
     fn keep_recent(&mut self) {
-        self.phrases.sort_by_key(|phrase| (std::cmp::Reverse(phrase.day), std::cmp::Reverse(phrase.count), phrase.key));
+        self.phrases
+            .sort_by_key(|phrase| (std::cmp::Reverse(phrase.day()), std::cmp::Reverse(phrase.count), phrase.key));
+        let both = matches!(self.free, Free::Both(..));
+        let most = if both { PHRASE_PRESSES_KEPT_MAX_BOTH } else { PHRASE_PRESSES_KEPT_MAX };
         let mut presses = 0;
         let mut kept = 0;
         self.phrases.retain(|phrase| {
             presses += phrase.kept_presses();
             kept += 1;
-            kept == 1 || (kept <= PHRASES_MAX && presses <= PHRASE_PRESSES_KEPT_MAX)
+            kept == 1 || (kept <= PHRASES_MAX && presses <= most)
         });
     }
 
@@ -92,10 +167,13 @@ impl Profile {
                 None => self.phrases.push(phrase.clone()),
             }
         }
-        self.keep_recent();
-        if let Some(table) = &other.table {
-            self.table.get_or_insert_default().merge(table);
+        if let Some(table) = other.table() {
+            self.free.with_table(|known| known.merge(table));
         }
+        if let Some(ordered) = other.ordered() {
+            self.free.with_ordered(|known| known.merge(ordered));
+        }
+        self.keep_recent();
     }
 
     /// Quantities for access requests: name, effective count, median, spread.
@@ -109,13 +187,17 @@ impl Profile {
                 press_interval.map(|(median, spread)| ("typing.phrase_press_interval_micros", count, median, spread)),
             );
         }
-        if let Some(table) = &self.table {
+        if let Some(table) = self.table() {
             summaries.push((
                 "typing.table_press_count",
                 f64::from(table.press_count),
                 f64::from(table.press_count),
                 0.0,
             ));
+        }
+        if let Some((dwell, press_interval, count)) = self.ordered().and_then(OrderedProfile::letters) {
+            summaries.push(("typing.ordered_letter_dwell_micros", count, dwell, 0.0));
+            summaries.push(("typing.ordered_letter_press_interval_micros", count, press_interval, 0.0));
         }
         summaries
     }

@@ -1,101 +1,36 @@
-//! Cadence tables: a factor model of many keys and digraphs, then a two-covariance comparison of the factors.
+//! Cadence tables: a factor model of many keys and digraphs, and what of each is a person's own beyond the factors.
 //!
 //! A table gives a median dwell for some of 29 keys and a median press interval for some digraphs. All people share a
 //! few factors (speed, hold, the lag of a hand, ...): the table's place among them is the posterior mean given what is
-//! there, so that missing rows are simply not heard. Two tables are then compared by how far people differ from each
-//! other and how far a person differs from day to day.
+//! there, so that missing rows are simply not heard. What the factors leave is partly the person's (this key, always a
+//! little late) and partly the table's. Two tables are then compared twice over by one formula, `PairSum`: in the
+//! coordinates of the factors, and cell by cell in what they leave.
+//!
+//! Worked example. Of a cell's remainder people's own share has variance .01, and a table of so many presses adds .01.
+//! Worker and table both stand at .15: one typist would have made both with covariance .01, two typists without. The
+//! ratio is ln(.02^2 / (.02^2 - .01^2)) / 2 + .15^2 (1 / .02 - 1 / .03) = .144 + .375 = .52 nats for one typist. A table
+//! at -.15 would be .144 - 1.125 = -.98.
 
-use super::phrase::{log_dwell, log_press_interval};
-use crate::event::CadenceTable;
+pub use super::table_profile::{TableProfile, TableScore};
+pub use super::table_sample::{
+    CellKind, HALF_RANGE, KEY_COUNT, STEADINESS_CELL, TableObservation, TableRow, cell_kind, key_index,
+};
 use serde::{Deserialize, Serialize};
-
-/// Keys that tables may hold: 26 letters, enter, erase, space.
-pub const KEY_COUNT: usize = 29;
-
-/// Position of a usage among the keys of a table; absent for other usages.
-pub fn key_index(usage: u32) -> Option<usize> {
-    match usage {
-        4..=29 => Some(usage as usize - 4),
-        40 => Some(26),
-        42 => Some(27),
-        44 => Some(28),
-        _ => None,
-    }
-}
 
 /// Presses of the tables that the spreads were fitted on.
 pub const PRESSES_NOMINAL: f64 = 250.0;
 /// Share of a person's variation between tables that more presses do not take away: the day, the text, the chair.
 const DAY_SHARE: f64 = 0.5;
-/// Deviation, in standard deviations, to which a row is pulled in.
+/// Deviation, in standard deviations, to which a row is pulled in before it places the table among the factors.
 const ROW_CLIP: f64 = 4.0;
-/// Tables' worth of evidence after which a profile forgets as it learns: the recent count most.
-const TABLES_KEPT_MAX: f64 = 12.0;
-
-/// One row of a table, in the coordinates of the model.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TableRow {
-    /// Key index, or [`KEY_COUNT`] + first * [`KEY_COUNT`] + second.
-    pub cell: u16,
-    /// ln(time + shift).
-    pub log_time: f64,
-    /// Presses behind it.
-    pub count: f64,
-    /// Variance of `log_time` that the clock alone makes.
-    pub clock_variance: f64,
-    /// Half the interquartile range over the shifted median: the spread in ln.
-    pub spread: f64,
-}
-
-/// One table, measured.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TableObservation {
-    /// Presses it was made from.
-    pub press_count: u32,
-    /// Rows with a time.
-    pub rows: Vec<TableRow>,
-}
-
-impl TableObservation {
-    /// Measures a table. Rows without a time (no release seen) are left out.
-    pub fn of(table: &CadenceTable) -> Self {
-        let step = f64::from(table.timer_resolution_micros);
-        let mut rows = Vec::with_capacity(table.keys.len() + table.digraphs.len());
-        let mut push = |cell: usize, median: u32, spread: u32, count: u32, log_time: f64| {
-            let shifted = log_time.exp();
-            // The median of many stamps lies between steps only as far as the stamps themselves are spread.
-            let clock_variance = step * step / 6.0 / (shifted * shifted) / f64::from(count.max(1)).sqrt();
-            if median > 0 {
-                rows.push(TableRow {
-                    cell: cell as u16,
-                    log_time,
-                    count: f64::from(count),
-                    clock_variance,
-                    spread: f64::from(spread) / shifted,
-                });
-            }
-        };
-        for row in &table.keys {
-            if let Some(key) = key_index(row.usage) {
-                push(
-                    key,
-                    row.dwell_median_micros,
-                    row.dwell_spread_micros,
-                    row.count,
-                    log_dwell(f64::from(row.dwell_median_micros)),
-                );
-            }
-        }
-        for row in &table.digraphs {
-            if let (Some(first), Some(second)) = (key_index(row.first_usage), key_index(row.second_usage)) {
-                let log_time = log_press_interval(f64::from(row.press_interval_median_micros));
-                let cell = KEY_COUNT + first * KEY_COUNT + second;
-                push(cell, row.press_interval_median_micros, row.press_interval_spread_micros, row.count, log_time);
-            }
-        }
-        Self { press_count: table.press_count, rows }
-    }
-}
+/// Deviation, in ln, to which what the factors leave of a row is pulled in.
+pub const REMAINDER_CLIP: f64 = 0.5;
+/// Rows' worth of the population's variance of a press that a table's own spreads are weighed against.
+const OWN_VARIANCE_PRIOR: f64 = 5.0;
+/// Bounds of a table's own variance of a press, in the population's.
+const OWN_VARIANCE_RANGE: (f64, f64) = (0.2, 5.0);
+/// Changes when stored numbers change their meaning under equal parameters, so that older profiles start anew.
+const FORMAT: u32 = 0x0002_0000;
 
 /// One cell of the factor model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,8 +43,79 @@ pub struct TableCell {
     pub specific_variance: f64,
     /// Variance of one press; over the count it is the variance of a median.
     pub press_variance: f64,
+    /// Of what the factors leave: variance between people. 0 in models fitted before it was looked at.
+    #[serde(default)]
+    pub person_variance: f64,
+    /// Of what the factors leave: variance between one person's tables that no count takes away.
+    #[serde(default = "table_variance_default")]
+    pub table_variance: f64,
     /// Loading on each factor.
     pub loadings: Vec<f64>,
+}
+
+fn table_variance_default() -> f64 {
+    0.01
+}
+
+/// How ratios become log-likelihood ratios that can be believed, whichever people, clocks and lengths they are of.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TableCalibration {
+    /// Nats per nat of the ratio.
+    pub slope: f64,
+    /// Nats at a ratio of 0.
+    pub intercept: f64,
+    /// Share of a worker's own tables that look like anybody's, (0, 1): no table says more against than its inverse.
+    pub unlike_rate: f64,
+    /// Share of strangers' tables that look like the worker's, (0, 1): no table says more in favour than its inverse.
+    pub alike_rate: f64,
+}
+
+impl Default for TableCalibration {
+    /// Cautious numbers, for a model fitted before calibration had this shape.
+    fn default() -> Self {
+        Self { slope: 0.3, intercept: 0.0, unlike_rate: 0.05, alike_rate: 0.02 }
+    }
+}
+
+impl TableCalibration {
+    /// The calibrated log-likelihood ratio, nats, positive = not this worker, of an uncalibrated one of the other sign.
+    pub fn of(&self, ratio: f64) -> f64 {
+        let odds = (self.intercept - self.slope * ratio).clamp(-50.0, 50.0).exp();
+        let stranger = self.alike_rate + (1.0 - self.alike_rate) * odds;
+        let worker = (1.0 - self.unlike_rate) + self.unlike_rate * odds;
+        (stranger / worker).ln()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let rates = [self.unlike_rate, self.alike_rate];
+        let sound = self.slope > 0.0
+            && self.slope.is_finite()
+            && self.intercept.is_finite()
+            && rates.iter().all(|rate| (f64::MIN_POSITIVE..1.0).contains(rate));
+        if sound { Ok(()) } else { Err(format!("typing.table.ratio_calibration is out of range: {self:?}")) }
+    }
+}
+
+/// Mean of the people a tenant has, in the coordinates of profiles: a refit moves it without touching a profile.
+/// Whatever is missing is 0, everybody's mean.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct TablePopulation {
+    /// Mean of the coordinates, in a person's own variation.
+    pub coordinates: Vec<f64>,
+    /// Mean of the remainders per slot, ln.
+    pub remainders: Vec<f64>,
+}
+
+impl TablePopulation {
+    /// Mean of one coordinate.
+    pub fn coordinate(&self, index: usize) -> f64 {
+        self.coordinates.get(index).copied().unwrap_or(0.0)
+    }
+
+    /// Mean of one slot's remainder.
+    pub fn remainder(&self, slot: usize) -> f64 {
+        self.remainders.get(slot).copied().unwrap_or(0.0)
+    }
 }
 
 /// Fitted numbers of tables.
@@ -127,78 +133,82 @@ pub struct TableParameters {
     pub projection: Vec<Vec<f64>>,
     /// Variance between people per coordinate, falling.
     pub between_variance: Vec<f64>,
-    /// Weights of [`TableScore::inputs`], then the intercept.
-    pub calibration: Vec<f64>,
+    /// Where the people of a tenant stand among everybody; nobody in particular by default.
+    #[serde(default)]
+    pub population: TablePopulation,
+    /// Calibration of [`TableScore::ratio`].
+    #[serde(default)]
+    pub ratio_calibration: TableCalibration,
     /// Log-likelihood ratio above which a table is not learned from.
     pub gate: f64,
 }
 
-/// What is kept of a worker's tables.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct TableProfile {
-    /// Coordinates' basis.
-    pub basis: u32,
-    /// Presses learned, saturating.
-    pub press_count: u32,
-    /// Tables' worth of evidence in `means`, in hundredths.
-    weight_hundredths: u16,
-    /// Mean coordinates, in hundredths of a person's own variation.
-    means: Vec<i16>,
-    /// Mean deviation per slot from the cell's mean, in steps of [`SLOT_STEP`].
-    deviations: Vec<i8>,
-    /// Presses behind each slot as halved binary logarithms: 0 = none, else 2 log2(count) + 1.
-    counts: Vec<u8>,
-}
-
 /// Cells that a profile keeps one by one: two bytes each, 320 of the 768 that typing may take.
 pub const SLOTS_MAX: usize = 160;
-/// Step of a kept deviation, in ln: finer than the day moves it.
-const SLOT_STEP: f64 = 0.02;
-/// Presses after which a slot forgets as it learns.
-const SLOT_PRESSES_MAX: f64 = 64.0;
-/// Deviation between table and profile, in standard deviations, beyond which a slot counts no more.
-const SLOT_CLIP: f64 = 4.0;
-/// Weight of a slot grows with the root of the presses behind it, up to this.
-const SLOT_WEIGHT_MAX: f64 = 4.0;
 
-fn stored_count(count: f64) -> u8 {
-    if count < 1.0 { 0 } else { (2.0 * count.log2() + 1.0).round().min(60.0) as u8 }
+/// A row of a table that the model knows.
+#[derive(Debug, Clone, Copy)]
+pub struct Heard {
+    /// Position in [`TableParameters::cells`].
+    pub index: usize,
+    /// The row's value, ln.
+    pub value: f64,
+    /// Variance that presses and clock make.
+    pub noise: f64,
 }
 
-fn count_of(stored: u8) -> f64 {
-    if stored == 0 { 0.0 } else { ((f64::from(stored) - 1.0) / 2.0).exp2() }
-}
-
-/// A table compared with a profile, before calibration.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TableScore {
-    /// ln p(table | this worker) - ln p(table | anybody): positive = this worker.
-    pub log_ratio: f64,
-    /// Weighted mean deviation of the slots in standard deviations, clipped; 1 when no slot met.
-    pub distance: f64,
-    /// Slots that met.
-    pub slot_count: u32,
-    /// Rows of the table that the model knows.
+/// A table's place among people.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Placed {
+    /// Coordinates in which a person's own variation is 1, by [`TableParameters::projection`].
+    pub coordinates: Vec<f64>,
+    /// Per slot that was heard: its position, what the factors leave of the row (ln), and the variance of that.
+    pub remainders: Vec<(usize, f64, f64)>,
+    /// Rows that the model knows.
     pub row_count: u32,
-    /// Tables' worth of evidence in the profile.
-    pub weight: f64,
 }
 
-impl TableScore {
-    /// Number of inputs of the calibration, intercept left out.
-    pub const INPUT_COUNT: usize = 4;
+/// Sums over coordinates of how well two means fit one typist and how well two.
+///
+/// Of one coordinate `mine` and `theirs` are the variances of the means about their typist's own, `between` that of
+/// typists about 0. One typist: the means have covariance `between`. Two: none.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct PairSum {
+    /// Product of the determinants' ratios, taken to logarithms before it grows too large.
+    product: f64,
+    logarithms: f64,
+    /// Squared distances from 0 by the covariance of one typist, and of two.
+    together: f64,
+    apart: f64,
+    count: f64,
+}
 
-    /// Inputs of the calibration: ratio and distance (by the root of its number of slots), alone and as thinned by a
-    /// young profile.
-    pub fn inputs(&self) -> [f64; Self::INPUT_COUNT] {
-        let young = 1.0 / (1.0 + self.weight);
-        let distance = self.distance * f64::from(self.slot_count).sqrt().min(SLOT_ROOT_MAX) / SLOT_ROOT_MAX;
-        [-self.log_ratio, -self.log_ratio * young, distance, distance * young]
+impl PairSum {
+    pub(super) fn new() -> Self {
+        Self { product: 1.0, logarithms: 0.0, together: 0.0, apart: 0.0, count: 0.0 }
+    }
+
+    pub(super) fn add(&mut self, a: f64, b: f64, mine: f64, theirs: f64, between: f64) {
+        let (first, second) = (between + mine, between + theirs);
+        let both = first * second;
+        let determinant = both - between * between;
+        self.product *= both / determinant;
+        if self.product > 1e100 {
+            self.logarithms += self.product.ln();
+            self.product = 1.0;
+        }
+        self.together += (a * a * second - 2.0 * a * b * between + b * b * first) / determinant;
+        self.apart += a * a / first + b * b / second;
+        self.count += 1.0;
+    }
+
+    /// Log-likelihood ratio, nats, positive = one typist, of a Student distribution with `freedom` degrees: all
+    /// coordinates of a pair share one unknown scale, so that a bad day in many of them is one bad day.
+    pub(super) fn ratio(&self, freedom: f64) -> f64 {
+        let closer = ((1.0 + self.apart / freedom) / (1.0 + self.together / freedom)).ln();
+        0.5 * (self.logarithms + self.product.ln()) + 0.5 * (freedom + 2.0 * self.count) * closer
     }
 }
-
-/// Root of the number of slots beyond which the distance gets no firmer.
-const SLOT_ROOT_MAX: f64 = 10.0;
 
 /// Solves `matrix * x = right` for a symmetric positive definite matrix held row by row; the matrix is overwritten.
 pub fn solve_positive(matrix: &mut [f64], right: &mut [f64]) {
@@ -239,9 +249,7 @@ impl TableParameters {
         {
             return Err("typing.table.projection does not fit its factors".into());
         }
-        if self.calibration.len() != TableScore::INPUT_COUNT + 1 {
-            return Err(format!("typing.table.calibration has {} entries", self.calibration.len()));
-        }
+        self.ratio_calibration.check()?;
         if !self.cells.windows(2).all(|pair| pair[0].cell < pair[1].cell)
             || !self.slots.windows(2).all(|pair| pair[0] < pair[1])
         {
@@ -253,16 +261,18 @@ impl TableParameters {
         }
         for cell in &self.cells {
             let sound = cell.mean.is_finite()
-                && cell.specific_variance > 0.0
-                && cell.press_variance > 0.0
+                && [cell.specific_variance, cell.press_variance, cell.table_variance]
+                    .iter()
+                    .all(|variance| *variance > 0.0 && variance.is_finite())
+                && (0.0..f64::INFINITY).contains(&cell.person_variance)
                 && cell.loadings.len() == rank
                 && cell.loadings.iter().all(|loading| loading.is_finite());
             if !sound {
                 return Err(format!("typing.table.cells: cell {} is out of range", cell.cell));
             }
         }
-        let numbers =
-            self.centre.iter().chain(self.projection.iter().flatten()).chain(&self.calibration).chain([&self.gate]);
+        let population = self.population.coordinates.iter().chain(&self.population.remainders);
+        let numbers = self.centre.iter().chain(self.projection.iter().flatten()).chain(population).chain([&self.gate]);
         if !numbers.into_iter().all(|number| number.is_finite())
             || !self.between_variance.iter().all(|value| *value > 0.0)
         {
@@ -271,202 +281,122 @@ impl TableParameters {
         Ok(())
     }
 
-    /// The cell of a row, if the model knows it.
-    fn cell(&self, cell: u16) -> Option<&TableCell> {
-        self.cells.binary_search_by_key(&cell, |known| known.cell).ok().map(|index| &self.cells[index])
+    /// Names what profiles of these parameters hold.
+    pub(super) fn profile_basis(&self) -> u32 {
+        self.basis ^ FORMAT
     }
 
-    /// The slot of a row and its cell, if profiles keep it.
-    fn slot(&self, cell: u16) -> Option<(usize, &TableCell)> {
-        let index = self.cells.binary_search_by_key(&cell, |known| known.cell).ok()?;
-        let slot = self.slots.binary_search(&(index as u16)).ok()?;
-        Some((slot, &self.cells[index]))
+    /// The rows that the model knows, each with its noise. A hand that is unsteady throughout is known by its own
+    /// spreads to leave doubtful medians, so each row's variance of a press is the population's times one number per
+    /// kind of cell that the table itself gives.
+    pub fn heard(&self, observation: &TableObservation) -> Vec<Heard> {
+        let mut heard = Vec::with_capacity(observation.rows.len());
+        let mut own = [(OWN_VARIANCE_PRIOR, OWN_VARIANCE_PRIOR); 2];
+        for row in &observation.rows {
+            let Ok(index) = self.cells.binary_search_by_key(&row.cell, |known| known.cell) else { continue };
+            let press_variance = self.cells[index].press_variance;
+            let kind = cell_kind(row.cell);
+            if let (Some(variance), CellKind::Dwell | CellKind::PressInterval) = (row.own_variance, kind) {
+                let (sum, count) = &mut own[usize::from(kind == CellKind::PressInterval)];
+                *sum += variance * std::f64::consts::FRAC_PI_2 / press_variance;
+                *count += 1.0;
+            }
+            // The kind's number is not yet known: the clock's part is added when it is.
+            heard.push((
+                kind,
+                row.clock_variance,
+                Heard { index, value: row.log_time, noise: press_variance / row.count },
+            ));
+        }
+        let own = own.map(|(sum, count)| (sum / count).clamp(OWN_VARIANCE_RANGE.0, OWN_VARIANCE_RANGE.1));
+        let finished = |(kind, clock, row): (CellKind, f64, Heard)| {
+            let times = match kind {
+                CellKind::Dwell => own[0],
+                CellKind::PressInterval => own[1],
+                CellKind::Steadiness => 1.0,
+            };
+            Heard { noise: row.noise * times + clock, ..row }
+        };
+        heard.into_iter().map(finished).collect()
     }
 
-    /// Posterior mean of the factors, and how many rows were heard; absent when none was.
-    pub fn factors(&self, observation: &TableObservation) -> Option<(Vec<f64>, u32)> {
+    /// Posterior mean of the factors given the rows.
+    pub fn factors(&self, heard: &[Heard]) -> Vec<f64> {
         let rank = self.centre.len();
         let mut precision = vec![0.0; rank * rank];
         let mut right = vec![0.0; rank];
-        let mut heard = 0;
-        for row in &observation.rows {
-            let Some(cell) = self.cell(row.cell) else { continue };
-            let variance = cell.specific_variance + cell.press_variance / row.count.max(1.0) + row.clock_variance;
+        for row in heard {
+            let cell = &self.cells[row.index];
+            let variance = cell.specific_variance + row.noise;
             let explained: f64 = cell.loadings.iter().map(|loading| loading * loading).sum();
             let limit = ROW_CLIP * (variance + explained).sqrt();
-            let deviation = (row.log_time - cell.mean).clamp(-limit, limit);
-            for (i, loading) in cell.loadings.iter().enumerate() {
-                let weighted = loading / variance;
-                right[i] += weighted * deviation;
-                for (j, other) in cell.loadings[..=i].iter().enumerate() {
-                    precision[i * rank + j] += weighted * other;
-                }
+            let deviation = (row.value - cell.mean).clamp(-limit, limit);
+            let weight = 1.0 / variance;
+            let rows = precision.chunks_exact_mut(rank).zip(right.iter_mut());
+            for ((sums, sum), loading) in rows.zip(&cell.loadings) {
+                let weighted = loading * weight;
+                *sum += weighted * deviation;
+                // The whole row: half of it would not be needed, but a fixed length runs in wide registers.
+                sums.iter_mut().zip(&cell.loadings).for_each(|(sum, other)| *sum += weighted * other);
             }
-            heard += 1;
-        }
-        if heard == 0 {
-            return None;
         }
         for i in 0..rank {
             precision[i * rank + i] += 1.0;
         }
         solve_positive(&mut precision, &mut right);
-        Some((right, heard))
+        right
     }
 
-    /// Coordinates in which a person's own variation is 1.
-    fn coordinates(&self, observation: &TableObservation) -> Option<(Vec<f64>, u32)> {
-        let (factors, heard) = self.factors(observation)?;
-        let coordinates = self
-            .projection
-            .iter()
-            .map(|row| {
-                row.iter()
-                    .zip(&factors)
-                    .zip(&self.centre)
-                    .map(|((weight, factor), centre)| weight * (factor - centre))
-                    .sum()
-            })
-            .collect();
-        Some((coordinates, heard))
+    /// What the factors leave of a row, ln, pulled in to [`REMAINDER_CLIP`].
+    pub fn remainder(&self, row: &Heard, factors: &[f64]) -> f64 {
+        let cell = &self.cells[row.index];
+        let explained: f64 = cell.loadings.iter().zip(factors).map(|(loading, factor)| loading * factor).sum();
+        (row.value - cell.mean - explained).clamp(-REMAINDER_CLIP, REMAINDER_CLIP)
+    }
+
+    /// A table's place among people; absent when the model knows none of its rows.
+    pub fn place(&self, observation: &TableObservation) -> Option<Placed> {
+        let heard = self.heard(observation);
+        if heard.is_empty() {
+            return None;
+        }
+        let factors = self.factors(&heard);
+        let from_centre: Vec<f64> = factors.iter().zip(&self.centre).map(|(factor, centre)| factor - centre).collect();
+        let along = |row: &Vec<f64>| row.iter().zip(&from_centre).map(|(weight, factor)| weight * factor).sum();
+        let mut remainders = Vec::with_capacity(heard.len());
+        for row in &heard {
+            if let Ok(slot) = self.slots.binary_search(&(row.index as u16)) {
+                let variance = self.cells[row.index].table_variance + row.noise;
+                remainders.push((slot, self.remainder(row, &factors), variance));
+            }
+        }
+        Some(Placed {
+            coordinates: self.projection.iter().map(along).collect(),
+            remainders,
+            row_count: heard.len() as u32,
+        })
+    }
+
+    /// The cell that a slot keeps; `slot` must be below the number of slots.
+    pub fn slot_cell(&self, slot: usize) -> &TableCell {
+        &self.cells[usize::from(self.slots[slot])]
     }
 
     /// The calibrated log-likelihood ratio, nats: positive = not this worker.
     pub fn calibrated(&self, score: &TableScore) -> f64 {
-        let inputs = score.inputs();
-        let weighted: f64 = inputs.iter().zip(&self.calibration).map(|(input, weight)| input * weight).sum();
-        weighted + self.calibration.get(TableScore::INPUT_COUNT).copied().unwrap_or(0.0)
+        self.ratio_calibration.of(score.ratio())
     }
 }
 
 /// A person's own variance in tables of `presses`, nominal tables having 1.
-fn own_variance(presses: f64) -> f64 {
+pub fn own_variance(presses: f64) -> f64 {
     DAY_SHARE + (1.0 - DAY_SHARE) * PRESSES_NOMINAL / presses.max(1.0)
-}
-
-impl TableProfile {
-    fn weight(&self) -> f64 {
-        f64::from(self.weight_hundredths) / 100.0
-    }
-
-    /// Whether there is something to compare with, in the basis of `parameters`.
-    pub fn speaks(&self, parameters: &TableParameters) -> bool {
-        self.weight_hundredths > 0
-            && self.basis == parameters.basis
-            && self.means.len() == parameters.between_variance.len()
-            && self.deviations.len() == parameters.slots.len()
-            && self.counts.len() == parameters.slots.len()
-    }
-
-    /// Learns one table.
-    pub fn learn(&mut self, observation: &TableObservation, parameters: &TableParameters) {
-        let Some((coordinates, _)) = parameters.coordinates(observation) else { return };
-        if !self.speaks(parameters) {
-            let slots = parameters.slots.len();
-            *self = Self {
-                basis: parameters.basis,
-                means: vec![0; coordinates.len()],
-                deviations: vec![0; slots],
-                counts: vec![0; slots],
-                ..Self::default()
-            };
-        }
-        let added = 1.0 / own_variance(f64::from(observation.press_count));
-        let kept = self.weight().min(TABLES_KEPT_MAX - added);
-        let weight = kept + added;
-        for (mean, coordinate) in self.means.iter_mut().zip(&coordinates) {
-            let moved = (f64::from(*mean) / 100.0 * kept + coordinate * added) / weight;
-            *mean = (moved * 100.0).round().clamp(-32_000.0, 32_000.0) as i16;
-        }
-        self.weight_hundredths = (weight * 100.0).round().clamp(1.0, 65_000.0) as u16;
-        self.press_count = self.press_count.saturating_add(observation.press_count);
-        for row in &observation.rows {
-            let Some((slot, cell)) = parameters.slot(row.cell) else { continue };
-            let kept = count_of(self.counts[slot]).min(SLOT_PRESSES_MAX);
-            let before = f64::from(self.deviations[slot]) * SLOT_STEP;
-            let mean = (before * kept + (row.log_time - cell.mean) * row.count) / (kept + row.count);
-            self.deviations[slot] = (mean / SLOT_STEP).round().clamp(-127.0, 127.0) as i8;
-            self.counts[slot] = stored_count(kept + row.count);
-        }
-    }
-
-    /// Adds what another profile of the same worker learned; a profile of another basis is dropped for the larger.
-    pub fn merge(&mut self, other: &Self) {
-        if other.weight_hundredths == 0 {
-            return;
-        }
-        if self.weight_hundredths == 0 || self.basis != other.basis || self.means.len() != other.means.len() {
-            if other.press_count > self.press_count {
-                *self = other.clone();
-            }
-            return;
-        }
-        let (mine, theirs) = (self.weight(), other.weight());
-        for (mean, added) in self.means.iter_mut().zip(&other.means) {
-            *mean = ((f64::from(*mean) * mine + f64::from(*added) * theirs) / (mine + theirs)).round() as i16;
-        }
-        for (slot, (deviation, count)) in other.deviations.iter().zip(&other.counts).enumerate() {
-            let (Some(own), Some(own_count)) = (self.deviations.get_mut(slot), self.counts.get_mut(slot)) else {
-                break;
-            };
-            let (mine, theirs) = (count_of(*own_count), count_of(*count));
-            if theirs > 0.0 {
-                *own = ((f64::from(*own) * mine + f64::from(*deviation) * theirs) / (mine + theirs)).round() as i8;
-                *own_count = stored_count(mine + theirs);
-            }
-        }
-        self.weight_hundredths = ((mine + theirs).min(TABLES_KEPT_MAX) * 100.0).round() as u16;
-        self.press_count = self.press_count.saturating_add(other.press_count);
-    }
-
-    /// Compares a table with what was learned; absent when nothing was.
-    pub fn score(&self, observation: &TableObservation, parameters: &TableParameters) -> Option<TableScore> {
-        if !self.speaks(parameters) {
-            return None;
-        }
-        let (coordinates, row_count) = parameters.coordinates(observation)?;
-        let weight = self.weight();
-        let own = own_variance(f64::from(observation.press_count));
-        let mut log_ratio = 0.0;
-        for ((coordinate, mean), between) in coordinates.iter().zip(&self.means).zip(&parameters.between_variance) {
-            let mean = f64::from(*mean) / 100.0;
-            // Given the profile, the worker is expected at `believed` with variance `doubt`.
-            let share = between / (between + 1.0 / weight);
-            let believed = share * mean;
-            let doubt = between * (1.0 - share);
-            let (mated, anybody) = (doubt + own, between + own);
-            log_ratio += 0.5 * (anybody / mated).ln() - 0.5 * (coordinate - believed).powi(2) / mated
-                + 0.5 * coordinate * coordinate / anybody;
-        }
-        let (distance, slot_count) = self.distance(observation, parameters);
-        Some(TableScore { log_ratio, distance, slot_count, row_count, weight })
-    }
-
-    /// Weighted mean deviation of the slots, and how many met.
-    fn distance(&self, observation: &TableObservation, parameters: &TableParameters) -> (f64, u32) {
-        let (mut sum, mut weights, mut met) = (0.0, 0.0, 0);
-        for row in &observation.rows {
-            let Some((slot, cell)) = parameters.slot(row.cell) else { continue };
-            let kept = count_of(self.counts[slot]);
-            if kept < 1.0 {
-                continue;
-            }
-            let variance = cell.press_variance * (1.0 / kept + 1.0 / row.count.max(1.0))
-                + cell.specific_variance
-                + row.clock_variance;
-            let deviation = row.log_time - cell.mean - f64::from(self.deviations[slot]) * SLOT_STEP;
-            let weight = kept.min(row.count).sqrt().min(SLOT_WEIGHT_MAX);
-            sum += weight * (deviation.abs() / variance.sqrt()).min(SLOT_CLIP);
-            weights += weight;
-            met += 1;
-        }
-        if weights > 0.0 { (sum / weights, met) } else { (1.0, 0) }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::typing::sample::parameters;
 
     #[test]
     fn a_positive_system_is_solved() {
@@ -476,53 +406,69 @@ mod tests {
         assert!((right[0] - 1.25).abs() < 1e-12 && (right[1] - 1.5).abs() < 1e-12);
     }
 
-    fn parameters() -> TableParameters {
-        let cell =
-            |cell| TableCell { cell, mean: 11.5, specific_variance: 0.01, press_variance: 0.04, loadings: vec![0.3] };
-        TableParameters {
-            basis: 7,
-            cells: vec![cell(0), cell(1), cell(30)],
-            slots: vec![0, 1, 2],
-            centre: vec![0.0],
-            projection: vec![vec![2.0]],
-            between_variance: vec![3.0],
-            calibration: vec![0.5, 0.0, 0.5, 0.0, -0.5],
-            gate: 0.0,
-        }
-    }
-
-    fn table(offset: f64) -> TableObservation {
-        let row = |cell| TableRow { cell, log_time: 11.5 + offset, count: 16.0, clock_variance: 0.0, spread: 0.1 };
-        TableObservation { press_count: 250, rows: vec![row(0), row(1), row(30)] }
+    fn ratio(a: f64, b: f64, mine: f64, between: f64) -> f64 {
+        let mut sum = PairSum::new();
+        sum.add(a, b, mine, 0.01, between);
+        sum.ratio(1e9)
     }
 
     #[test]
-    fn the_same_table_scores_below_another() {
-        let parameters = parameters();
+    fn the_worked_example_holds() {
+        let of = |table| ratio(0.15, table, 0.01, 0.01);
+        assert!((of(0.15) - 0.519).abs() < 1e-3 && (of(-0.15) + 0.981).abs() < 1e-3, "{} {}", of(0.15), of(-0.15));
+    }
+
+    #[test]
+    fn nothing_known_of_one_side_says_nothing() {
+        assert!(ratio(0.4, 0.3, 1e6, 0.01).abs() < 1e-3);
+        assert_eq!(ratio(0.4, 0.3, 0.01, 0.0), 0.0);
+    }
+
+    #[test]
+    fn one_bad_day_is_one_bad_day() {
+        let of = |freedom| {
+            let mut sum = PairSum::new();
+            (0..10).for_each(|_| sum.add(6.0, -1.0, 0.5, 1.0, 2.0));
+            sum.ratio(freedom)
+        };
+        assert!(of(8.0) < 0.0 && of(8.0) > 0.5 * of(1e9), "{} {}", of(8.0), of(1e9));
+    }
+
+    #[test]
+    fn calibration_rises_and_keeps_within_its_bounds() {
+        let calibration = TableCalibration { slope: 0.5, intercept: 0.1, unlike_rate: 0.02, alike_rate: 0.005 };
+        let scores: Vec<f64> = [1e6, 20.0, 5.0, 0.0, -5.0, -20.0, -1e6].map(|ratio| calibration.of(ratio)).to_vec();
+        assert!(scores.is_sorted(), "{scores:?}");
+        // All but surely the worker's: ln(.005 / .98); all but surely not: ln(.995 / .02).
+        assert!((scores[0] - (0.005f64 / 0.98).ln()).abs() < 1e-6 && (scores[6] - (0.995f64 / 0.02).ln()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn an_unsteady_hand_is_heard_with_more_doubt() {
+        let parameters = parameters().table;
+        let noise = |own_variance| {
+            let row = |cell| TableRow { cell, log_time: 11.5, count: 16.0, clock_variance: 0.001, own_variance };
+            let observation = TableObservation { press_count: 250, rows: (0..3).map(row).collect() };
+            parameters.heard(&observation)[0].noise
+        };
+        // .04 of one press over 16 presses and the clock; three rows of four times that against five of the prior.
+        let unsteady = 4.0 * 0.04 / std::f64::consts::FRAC_PI_2;
+        assert!((noise(None) - 0.0035).abs() < 1e-9);
+        assert!((noise(Some(unsteady)) - (0.0025 * 17.0 / 8.0 + 0.001)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_model_from_before_remainders_were_compared_loads() -> Result<(), serde_json::Error> {
+        let mut json = serde_json::to_value(parameters().table)?;
+        let removed = json.as_object_mut().map(|table| table.remove("ratio_calibration"));
+        assert!(removed.is_some());
+        json["calibration"] = serde_json::json!([0.5, 0.0, 1.0, 1.0, -0.5]);
+        for cell in json["cells"].as_array_mut().into_iter().flatten().filter_map(serde_json::Value::as_object_mut) {
+            cell.remove("person_variance");
+            cell.remove("table_variance");
+        }
+        let parameters: TableParameters = serde_json::from_value(json)?;
         assert_eq!(parameters.check(), Ok(()));
-        let mut profile = TableProfile::default();
-        assert!(profile.score(&table(0.0), &parameters).is_none());
-        profile.learn(&table(0.3), &parameters);
-        let score = |offset| profile.score(&table(offset), &parameters).map(|score| parameters.calibrated(&score));
-        assert!(score(0.3) < score(-0.3));
-    }
-
-    #[test]
-    fn a_profile_of_another_basis_is_silent_and_starts_anew() {
-        let mut parameters = parameters();
-        let mut profile = TableProfile::default();
-        profile.learn(&table(0.3), &parameters);
-        parameters.basis = 8;
-        assert!(profile.score(&table(0.3), &parameters).is_none());
-        profile.learn(&table(0.1), &parameters);
-        assert_eq!(profile.basis, 8);
-    }
-
-    #[test]
-    fn counts_survive_storage_within_a_fifth() {
-        for count in [1.0, 2.0, 3.0, 16.0, 64.0] {
-            assert!((count_of(stored_count(count)) / count - 1.0).abs() < 0.2);
-        }
-        assert_eq!(count_of(stored_count(0.0)), 0.0);
+        Ok(())
     }
 }

@@ -49,8 +49,11 @@ pub fn typing_of(stretch: &Stretch, set: KeystrokeSet, phrase_id: &str) -> Typin
 /// A dwell within one step becomes 0, which the wire takes for a release not seen.
 pub fn with_clock(typing: &TypingUnchecked, resolution_micros: u32) -> TypingUnchecked {
     let step = u64::from(resolution_micros.max(1));
-    // Starting in the middle of a step spreads the stamps over it, as unrelated clocks do.
-    let mut now = step / 2;
+    // A login begins anywhere within a step. Where, is drawn from its own times, so that the same login is always
+    // stamped the same (multiplication by the golden ratio, Knuth 6.4).
+    let times = typing.press_interval_micros.iter().chain(&typing.dwell_micros);
+    let drawn = times.fold(0u64, |sum, time| (sum ^ u64::from(*time)).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut now = (drawn >> 32) % step;
     let mut coarse = typing.clone();
     coarse.timer_resolution_micros = resolution_micros;
     let mut stamp_before = None;
@@ -251,6 +254,79 @@ pub fn enrolled_requests(
     requests
 }
 
+/// Pause entered where two stretches are joined to one, microseconds: no interval of a hand.
+const JOINT_MICROS: u32 = limits::PRESS_INTERVAL_MICROS_MAX;
+
+/// Several stretches as one, with a pause at each joint.
+pub fn joined(parts: &[Stretch]) -> Stretch {
+    let mut whole = Stretch::default();
+    for part in parts {
+        let from = whole.press_interval_micros.len();
+        whole.press_interval_micros.extend(&part.press_interval_micros);
+        if let Some(first) = whole.press_interval_micros.get_mut(from) {
+            *first = if from == 0 { 0 } else { JOINT_MICROS };
+        }
+        whole.dwell_micros.extend(&part.dwell_micros);
+        whole.classes.extend(&part.classes);
+        whole.usages.extend(&part.usages);
+    }
+    whole
+}
+
+/// Ordered free typing: `enrol` presses in stretches of `presses` learned always, later stretches as mated probes, at
+/// most [`OWN_STRETCHES_MAX`]; `strangers` others try each worker with one stretch each; no probe is learned. Truths:
+/// `enrol`, `mated`, `non_mated STRANGER`.
+pub fn ordered_requests(
+    typists: &[Typist],
+    set: KeystrokeSet,
+    presses: usize,
+    enrol: usize,
+    strangers: usize,
+) -> Vec<Request> {
+    let halves = |typist: &Typist| {
+        let mut split = split(typist, presses, enrol / presses);
+        if set == KeystrokeSet::Bbmas {
+            // What one types at the end of a sitting is another text than at its beginning.
+            let half = (split.enrolled.len() + split.probes.len()) / 2;
+            split.probes = split.probes.split_off(half.saturating_sub(split.enrolled.len()));
+        }
+        split
+    };
+    let splits: Vec<Split> = typists.iter().map(halves).collect();
+    let mut requests = Vec::new();
+    for (position, (typist, own)) in typists.iter().zip(&splits).enumerate() {
+        if own.enrolled.len() < enrol / presses || own.probes.is_empty() {
+            continue;
+        }
+        let mut push = |block: &[Stretch], index: usize, update: Update, truth: String| {
+            let mut event = bare_event(&typist.subject, format!("o{}", requests.len()), index);
+            event.activity = 4;
+            event.typing = Some(typing_of(&joined(block), set, ""));
+            requests.push(Request { event, update, truth, group: typist.subject.clone() });
+        };
+        for (index, block) in own.enrolled.iter().enumerate() {
+            push(block, index, Update::Always, "enrol".into());
+        }
+        let step = own.probes.len().div_ceil(OWN_STRETCHES_MAX).max(1);
+        for block in own.probes.iter().step_by(step) {
+            push(block, own.enrolled.len(), Update::Never, "mated".into());
+        }
+        for step in 1..=strangers.min(typists.len() - 1) {
+            // Strides spread the strangers over everybody.
+            let other = (position + step * (1 + typists.len() / (strangers + 1))) % typists.len();
+            let probes = &splits[other].probes;
+            if other != position && !probes.is_empty() {
+                let truth = format!("non_mated {}", typists[other].subject);
+                push(&probes[step % probes.len()], own.enrolled.len(), Update::Never, truth);
+            }
+        }
+    }
+    requests
+}
+
+/// Most of a worker's own stretches that probe.
+const OWN_STRETCHES_MAX: usize = 6;
+
 /// Gives every worker's phrase a name of its own, as login names are.
 pub fn set_own_phrases(requests: &mut [Request]) {
     for request in requests {
@@ -312,6 +388,105 @@ pub fn takeover_requests(typists: &[Typist], set: KeystrokeSet, strangers: usize
                     &truth,
                     &mut serial,
                 ));
+            }
+        }
+    }
+    for request in &mut requests {
+        request.group = request.group.split('-').next().unwrap_or_default().to_string();
+    }
+    requests
+}
+
+/// How a hand changes.
+#[derive(Debug, Clone, Copy)]
+pub struct HandChange {
+    /// Of what dwells were, percent.
+    pub dwell_percent: u32,
+    /// Of what press intervals were, percent.
+    pub interval_percent: u32,
+    /// What every second press interval takes longer, percent.
+    pub uneven: u32,
+}
+
+impl HandChange {
+    fn applied(&self, stretch: &Stretch) -> Stretch {
+        let scaled = |micros: u32, percent: u32| (u64::from(micros) * u64::from(percent) / 100) as u32;
+        let mut changed = stretch.clone();
+        for dwell in &mut changed.dwell_micros {
+            *dwell = scaled(*dwell, self.dwell_percent);
+        }
+        for (index, interval) in changed.press_interval_micros.iter_mut().enumerate() {
+            let uneven = if index % 2 == 1 { self.uneven } else { 0 };
+            *interval = scaled(scaled(*interval, self.interval_percent), 100 + uneven);
+        }
+        changed
+    }
+}
+
+/// Recovery: 60 logins of a worker (10 always, then if trusted); then the hand changes, ten logins are learned always,
+/// and twenty more if trusted. Truths: `enrol`, `mated` for those twenty.
+pub fn recovery_requests(typists: &[Typist], set: KeystrokeSet, change: HandChange) -> Vec<Request> {
+    let mut requests = Vec::new();
+    let mut serial = 0;
+    for worker in typists {
+        for (index, stretch) in worker.stretches.iter().take(TAKEOVER_LOGINS + 30).enumerate() {
+            let changed = if index < TAKEOVER_LOGINS { stretch.clone() } else { change.applied(stretch) };
+            let since = index.checked_sub(TAKEOVER_LOGINS);
+            let always = index < 10 || since.is_some_and(|since| since < 10);
+            let update = if always { Update::Always } else { Update::IfTrusted };
+            let truth = if since.is_some_and(|since| since >= 10) { "mated" } else { "enrol" };
+            requests.push(phrase_request(&worker.subject, index, &changed, set, update, truth, &mut serial));
+        }
+    }
+    requests
+}
+
+/// A login between two: `share` of the way from one to the other, time by time.
+fn blend(own: &Stretch, other: &Stretch, share: f64) -> Stretch {
+    let mix = |own: &[u32], other: &[u32]| -> Vec<u32> {
+        let mix = |(own, other): (&u32, &u32)| (f64::from(*own) * (1.0 - share) + f64::from(*other) * share) as u32;
+        own.iter().zip(other).map(mix).collect()
+    };
+    Stretch {
+        press_interval_micros: mix(&own.press_interval_micros, &other.press_interval_micros),
+        dwell_micros: mix(&own.dwell_micros, &other.dwell_micros),
+        ..own.clone()
+    }
+}
+
+/// Patient takeover: 60 logins of the worker (10 always, then if trusted), then `over` logins that turn into a
+/// stranger's (`blended`: each time by time; otherwise each is one or the other's, the stranger's ever more often),
+/// then 20 of the stranger, all if trusted. Truths: `enrol`, `taken` for the last.
+pub fn turned_requests(
+    typists: &[Typist],
+    set: KeystrokeSet,
+    strangers: usize,
+    over: usize,
+    blended: bool,
+) -> Vec<Request> {
+    let mut requests = Vec::new();
+    let mut serial = 0;
+    for (position, victim) in typists.iter().enumerate() {
+        for step in 1..=strangers.min(typists.len() - 1) {
+            let stranger = &typists[(position + step) % typists.len()];
+            let worker = format!("{}-{}", victim.subject, stranger.subject);
+            for index in 0..TAKEOVER_LOGINS + over + 20 {
+                let (Some(own), Some(other)) = (victim.stretches.get(index), stranger.stretches.get(index)) else {
+                    break;
+                };
+                let since = index.saturating_sub(TAKEOVER_LOGINS);
+                let share = (since as f64 / over as f64).min(1.0);
+                let login = if blended {
+                    blend(own, other, share)
+                } else if since * since / (2 * over) != (since + 1) * (since + 1) / (2 * over) || share >= 1.0 {
+                    // The stranger's logins among the first n are n^2 / (2 over): ever more often, without chance.
+                    other.clone()
+                } else {
+                    own.clone()
+                };
+                let update = if index < 10 { Update::Always } else { Update::IfTrusted };
+                let truth = if index < TAKEOVER_LOGINS + over { "enrol" } else { "taken" };
+                requests.push(phrase_request(&worker, index, &login, set, update, truth, &mut serial));
             }
         }
     }

@@ -10,6 +10,7 @@ use crate::request::{Scored, Scorer, Update};
 use elsewhere::api::convert::event_to_wire;
 use elsewhere::api::wire::{AssessSessionRequest, ProfileUpdate};
 use elsewhere::event::EventUnchecked;
+use elsewhere::evidence::typing;
 use std::cell::RefCell;
 use std::io::Write;
 use std::rc::Rc;
@@ -58,5 +59,9 @@ impl<W: Write> Scorer for Recording<W> {
         let line = line(&named, update)?;
         writeln!(self.lines.borrow_mut(), "{line}").map_err(|error| error.to_string())?;
         self.inner.score(event, update)
+    }
+
+    fn typing(&self) -> Option<typing::Parameters> {
+        self.inner.typing()
     }
 }

@@ -7,6 +7,7 @@ pub mod company;
 pub mod keyboard;
 pub mod keystroke;
 pub mod logins;
+pub mod machine_typing;
 pub mod motion;
 pub mod pings;
 pub mod rhythm;

@@ -63,8 +63,10 @@ fn role(finding: Finding) -> Role {
         Finding::RemoteInputLoop => role(-1.5, 5.0, 5.0, 8.0, false),
         Finding::NetworkRoundTrip | Finding::NetworkGap => role(-1.5, 5.0, 5.0, 10.0, false),
         Finding::RemoteInputPointer | Finding::RemoteInputKey => role(-1.5, 4.5, 5.0, 5.0, false),
-        Finding::TypingPhrase | Finding::TypingTable => role(-2.5, 5.0, 4.5, 4.5, false),
-        Finding::CrowdSite | Finding::CrowdAuthenticator | Finding::CrowdRelay => role(0.0, 4.0, 4.5, 4.5, true),
+        Finding::TypingPhrase | Finding::TypingTable | Finding::TypingOrdered => role(-2.5, 5.0, 4.5, 4.5, false),
+        Finding::CrowdSite | Finding::CrowdAuthenticator | Finding::CrowdRelay | Finding::CrowdTypist => {
+            role(0.0, 4.0, 4.5, 4.5, true)
+        }
         // Rhythm corroborates, it never convicts.
         Finding::TimezoneRhythm => role(-2.0, 3.0, 3.0, 3.0, true),
         Finding::TelemetryReplay => role(0.0, 4.0, 4.0, 4.0, false),

@@ -4,10 +4,19 @@
 //! each fold is scored with a model, and a calibration, of the others. The shipped model has seen everybody, so its
 //! figures on the same people are reported apart as `_seen`, and have no floor.
 
+mod drift;
+mod fairness;
 mod gate;
+mod handover;
+mod identify;
+mod ordered;
+pub mod page;
 mod phrase;
+pub mod plots;
+mod slices;
 mod synthetic;
 mod table;
+mod table_slices;
 
 use crate::metrics;
 use crate::request::{Figure, Request, Scorer};
@@ -147,7 +156,12 @@ fn three(figures: &mut Vec<Figure>, say: &Say, people: &[Sides], seed: u64, loss
 pub fn evaluate(data: &Path, new_scorer: &mut NewScorer<'_>, seed: u64) -> Result<Vec<Figure>, String> {
     let mut figures = Vec::new();
     phrase::evaluate(&mut figures, data, new_scorer, seed)?;
+    slices::evaluate(&mut figures, data, seed)?;
     table::evaluate(&mut figures, data, new_scorer, seed)?;
+    ordered::evaluate(&mut figures, data, new_scorer, seed)?;
+    handover::evaluate(&mut figures, data, new_scorer, seed)?;
+    identify::evaluate(&mut figures, data, new_scorer, seed)?;
     synthetic::evaluate(&mut figures, data, new_scorer, seed)?;
+    fairness::evaluate(&mut figures, data, new_scorer, seed)?;
     Ok(figures)
 }

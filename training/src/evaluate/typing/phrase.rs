@@ -1,7 +1,7 @@
 //! Figures of fixed phrases at login.
 
 use super::{
-    CLLR_LOSS_FLOOR, NewScorer, Probe, Say, Sides, figure, gate as weighing, pooled, run, sides, three, user_eer,
+    CLLR_LOSS_FLOOR, NewScorer, Probe, Say, Sides, drift, figure, gate as weighing, pooled, run, sides, three, user_eer,
 };
 use crate::convert::keystroke as convert;
 use crate::corpus::keystroke::{self as corpus, KeystrokeSet, Typist};
@@ -12,7 +12,7 @@ use elsewhere::evidence::feature::Finding;
 use std::path::Path;
 
 /// What figures on CMU logins share: an error rate, without a floor.
-const CMU: Say =
+pub(super) const CMU: Say =
     Say { name: "", description: "", unit: "logins", floor: None, higher_is_better: false, licence: "measure" };
 
 /// Login from which practised strangers try, and every how many logins when the gate is measured.
@@ -43,6 +43,7 @@ pub(super) fn evaluate(
     enrolments(figures, &cmu, new_scorer, seed)?;
     clocks(figures, &cmu, new_scorer, seed)?;
     takeover(figures, &cmu, new_scorer, threshold, seed)?;
+    drift::evaluate(figures, &cmu, new_scorer, threshold, seed)?;
     standard(figures, &cmu, new_scorer, seed)
 }
 
@@ -96,7 +97,7 @@ fn alone(figures: &mut Vec<Figure>, cmu: &[Typist], new_scorer: &mut NewScorer<'
 
 /// What the gate lets through in the main protocol: 1 % of what strangers type is the contract.
 fn gate(figures: &mut Vec<Figure>, cmu: &[Typist], data: &Path, seed: u64) -> Result<(), String> {
-    let parameters = fit::typing::phrase::fit_phrase(data, seed)?;
+    let parameters = fit::typing::phrase::fit_phrase(data, seed, &|_, _| true)?;
     for (together, name) in [(true, "typing.cmu_gate"), (false, "typing.cmu_gate_alone")] {
         let weights = weighing::weights(cmu, KeystrokeSet::Cmu, &parameters, ONLINE_FROM, STRANGER_STEP, together)?;
         let people: Vec<Sides> =
@@ -150,14 +151,18 @@ fn enrolments(
     Ok(())
 }
 
-/// The main protocol on coarser clocks.
+/// The main protocol on coarser clocks, where all type one phrase and where nobody else types the worker's.
 fn clocks(figures: &mut Vec<Figure>, cmu: &[Typist], new_scorer: &mut NewScorer<'_>, seed: u64) -> Result<(), String> {
-    for millis in CLOCKS_MILLIS {
+    for (millis, own) in CLOCKS_MILLIS.into_iter().flat_map(|millis| [(millis, false), (millis, true)]) {
         let mut requests = convert::online_requests(cmu, KeystrokeSet::Cmu, ENROL, ONLINE_FROM);
         convert::set_clock(&mut requests, millis * 1_000);
+        if own {
+            convert::set_own_phrases(&mut requests);
+        }
         let people = sides(&run(new_scorer().as_mut(), requests, Finding::TypingPhrase)?, 1);
-        let name = format!("typing.cmu_online_clock_{millis}ms");
-        let description = format!("{}; stamps floored to {millis} ms", online_description(ENROL));
+        let (ending, company) = if own { ("_alone", "; nobody else types the phrase") } else { ("", "") };
+        let name = format!("typing.cmu_online_clock_{millis}ms{ending}");
+        let description = format!("{}; stamps floored to {millis} ms{company}", online_description(ENROL));
         let say = Say { name: &name, description: &description, ..CMU };
         three(figures, &say, &people, seed, Some(CLLR_LOSS_FLOOR));
     }

@@ -26,7 +26,8 @@ pub(super) fn evaluate(
     seed: u64,
 ) -> Result<(), String> {
     tables(figures, data, new_scorer, seed)?;
-    tables_left_out(figures, data, seed)
+    tables_left_out(figures, data, seed)?;
+    super::table_slices::evaluate(figures, data, seed)
 }
 
 /// A protocol of cadence tables.

@@ -1,12 +1,11 @@
 //! Replays phrases as they are lived, people alone or together, and fits what a login may teach.
 
-use super::phrase::{PhraseCorpus, keyboard_phrases};
+use super::phrase::PhraseCorpus;
 use elsewhere::evidence::typing::background::{PhraseBackground, PhrasePool};
-use elsewhere::evidence::typing::gate::{ClockGates, Gate};
+use elsewhere::evidence::typing::gate::Gate;
 use elsewhere::evidence::typing::phrase::{
     PhraseObservation, PhraseParameters, PhraseProfile, PhraseScore, YOUNG_COUNT,
 };
-use std::path::Path;
 
 /// A comparison with its truth.
 pub(crate) struct Trial {
@@ -67,30 +66,58 @@ impl<'a> Replay<'a> {
     }
 }
 
-/// Replays a phrase as it is lived: every login is scored, then learned; every few logins others try with the same
+/// Somebody's login on a worker's profile.
+pub(crate) struct Try<'a> {
+    /// Whose profile, among the people of the phrase.
+    pub person: usize,
+    /// Whose login; absent when it is the worker's own.
+    pub stranger: Option<usize>,
+    /// What is known of the worker before the login.
+    pub profile: &'a PhraseProfile,
+    /// The login.
+    pub login: &'a PhraseObservation,
+    /// How others type the phrase.
+    pub background: Option<&'a PhraseBackground>,
+}
+
+/// Replays a phrase as it is lived: every login is tried, then learned; at every login two others try with the same
 /// number of logins behind them.
-pub(crate) fn trials(phrase: &PhraseCorpus, parameters: &PhraseParameters, company: Company) -> Vec<Trial> {
-    let mut trials = Vec::new();
+pub(crate) fn live(
+    phrase: &PhraseCorpus,
+    parameters: &PhraseParameters,
+    company: Company,
+    tried: &mut dyn FnMut(&Try<'_>),
+) {
     let mut replay = Replay::new(phrase, parameters, company);
     for index in 0..replay.rounds() {
         for (person, logins) in phrase.people.iter().enumerate() {
             let Some(login) = logins.get(index) else { continue };
             let background = replay.background(person);
-            if let Some(score) = replay.score(person, login, background.as_ref()) {
-                trials.push(Trial { score, non_mated: false });
+            let background = background.as_ref();
+            if let Some(profile) = &replay.profiles[person] {
+                tried(&Try { person, stranger: None, profile, login, background });
                 for step in 1..=2 {
                     let other = (person + step * (1 + index % 7)) % phrase.people.len();
+                    let others = &phrase.people[other];
                     if other != person
-                        && let Some(login) = phrase.people[other].get(index.min(phrase.people[other].len() - 1))
-                        && let Some(score) = replay.score(person, login, background.as_ref())
+                        && let Some(login) = others.get(index.min(others.len().saturating_sub(1)))
                     {
-                        trials.push(Trial { score, non_mated: true });
+                        tried(&Try { person, stranger: Some(other), profile, login, background });
                     }
                 }
             }
             replay.learn(person, login, index);
         }
     }
+}
+
+/// The comparisons of [`live`].
+pub(crate) fn trials(phrase: &PhraseCorpus, parameters: &PhraseParameters, company: Company) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    live(phrase, parameters, company, &mut |tried| {
+        let score = tried.profile.score(tried.login, parameters, tried.background);
+        trials.extend(score.map(|score| Trial { score, non_mated: tried.stranger.is_some() }));
+    });
     trials
 }
 
@@ -128,8 +155,9 @@ const GATE_SHARES: (f64, f64, f64) = (0.005, 0.05, 0.01);
 /// Scores per phrase that enter a gate, so that no phrase drowns another.
 const GATE_SCORES: usize = 3_000;
 
-/// Fits a gate on phrases of many people.
-fn fit_gate(phrases: &[PhraseCorpus], parameters: &PhraseParameters, company: Company) -> Gate {
+/// Fits a gate on phrases of many people: a hundredth of strangers is not to be seen among forty, whose pairs are few
+/// and alike.
+pub(crate) fn fit_gate(phrases: &[PhraseCorpus], parameters: &PhraseParameters, company: Company) -> Gate {
     let (mut single, mut pairs) = (Vec::new(), Vec::new());
     for phrase in phrases {
         let found = strangers(phrase, parameters, company);
@@ -144,26 +172,4 @@ fn fit_gate(phrases: &[PhraseCorpus], parameters: &PhraseParameters, company: Co
     };
     let (full, partial, pair) = GATE_SHARES;
     Gate { full: at(&mut single, full), partial: at(&mut single, partial), pair: at(&mut pairs, pair) }
-}
-
-/// Clocks for which gates are fitted, microseconds: that of the recordings, and two of hardened browsers.
-const GATE_CLOCKS_MICROS: [u32; 3] = [15_625, 33_000, 100_000];
-
-/// Fits gates on the phrases of physical keyboards with the most people: a hundredth of strangers is not to be seen
-/// among forty people, whose pairs are few and alike.
-///
-/// # Errors
-/// A file that is missing or malformed.
-pub(crate) fn fit_gates(data: &Path, seed: u64, parameters: &PhraseParameters) -> Result<Vec<ClockGates>, String> {
-    let mut clocks = Vec::new();
-    for (index, timer_resolution_micros) in GATE_CLOCKS_MICROS.into_iter().enumerate() {
-        let clock = (index > 0).then_some(timer_resolution_micros);
-        let phrases = keyboard_phrases(data, seed, clock)?;
-        clocks.push(ClockGates {
-            timer_resolution_micros,
-            alone: fit_gate(&phrases, parameters, Company::Alone),
-            shared: fit_gate(&phrases, parameters, Company::Together),
-        });
-    }
-    Ok(clocks)
 }

@@ -1,8 +1,17 @@
 //! Fits the typing family on train-licensed sets.
 
-mod gate;
+mod accord;
+mod calibrate;
+mod covariance;
+mod factor;
+pub(crate) mod gate;
+pub(crate) mod likeness;
+pub mod ordered;
+pub mod pair;
 pub mod phrase;
-mod synthetic;
+pub(crate) mod pseudo;
+pub mod refit;
+pub mod synthetic;
 pub mod table;
 
 use elsewhere::event::{EventUnchecked, Rules, Samples, TablePolicy, Violations};
@@ -12,7 +21,7 @@ use linfa_logistic::LogisticRegression;
 use ndarray::{Array1, Array2};
 use std::path::Path;
 
-pub(crate) use table::fit_table;
+pub(crate) use table::{fit_table, fit_table_on};
 
 /// The samples of an event that the check accepts.
 pub(crate) fn samples(event: EventUnchecked) -> Result<Samples, String> {
@@ -50,10 +59,13 @@ pub(crate) fn logistic(rows: &[Vec<f64>], truths: &[bool], alpha: f64) -> Result
 /// # Errors
 /// A file that is missing or malformed, or a regression that does not converge.
 pub fn fit(data: &Path, seed: u64) -> Result<Parameters, String> {
+    let phrase = phrase::fit_phrase(data, seed, &|_, _| true)?;
     let parameters = Parameters {
-        phrase: phrase::fit_phrase(data, seed)?,
+        phrase_pair: Some(pair::fit_pair(data, seed, &phrase)?),
+        phrase,
         table: fit_table(data, &|_, _| true)?,
-        synthetic: synthetic::fit_synthetic(data)?,
+        synthetic: synthetic::fit_synthetic(data, seed)?,
+        ordered: ordered::fit_ordered(data, &|_, _| true)?,
     };
     parameters.check()?;
     Ok(parameters)

@@ -1,17 +1,19 @@
 //! Fits fixed phrases on data whose licence lets the result ship: Villani, BB-MAS, keypad and MEU.
 
-use super::gate::{Company, Trial, fit_gates, trials};
+use super::accord::fit_accords;
+use super::gate::{Company, Trial, fit_gate, trials};
+use super::pseudo::pseudo_phrases;
 use super::{logistic, samples};
 use crate::convert::keystroke as convert;
 use crate::corpus::keystroke::{self as corpus, KeystrokeSet, Stretch, Typist};
 use elsewhere::event::KeyClass;
+use elsewhere::evidence::typing::accord::Accords;
+use elsewhere::evidence::typing::gate::ClockParameters;
 use elsewhere::evidence::typing::observe::observe;
 use elsewhere::evidence::typing::phrase::{
     PRIOR_COUNT, PhraseObservation, PhraseParameters, PhraseScore, Prior, YOUNG_COUNT, log_dwell, log_press_interval,
     prior_index,
 };
-use rand::{Rng, SeedableRng};
-use rand_xoshiro::Xoshiro256PlusPlus;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -19,13 +21,15 @@ use std::path::Path;
 pub(crate) struct PhraseCorpus {
     /// What it is, for error messages and listings.
     pub name: String,
+    /// Pseudonym of each person, unique within its set.
+    pub subjects: Vec<String>,
     /// Logins per person.
     pub people: Vec<Vec<PhraseObservation>>,
     /// Whether the phrase was practised as a phrase, not cut out of free text.
     pub practised: bool,
 }
 
-fn phrase_observation(
+pub(super) fn phrase_observation(
     stretch: &Stretch,
     set: KeystrokeSet,
     clock_micros: Option<u32>,
@@ -39,9 +43,39 @@ fn phrase_observation(
     Ok(observe(&samples(event)?).phrase.and_then(Result::ok))
 }
 
-fn real_phrase(data: &Path, set: KeystrokeSet) -> Result<PhraseCorpus, String> {
-    let people = corpus::read(data, set)?.iter().map(|typist| real_phrase_of(typist, set)).collect::<Result<_, _>>()?;
-    Ok(PhraseCorpus { name: format!("{set:?}"), people, practised: true })
+/// Whose typing is read: of a set, a person by pseudonym.
+pub(crate) type Keep<'a> = dyn Fn(KeystrokeSet, &str) -> bool + 'a;
+
+pub(super) fn read_kept(data: &Path, set: KeystrokeSet, keep: &Keep<'_>) -> Result<Vec<Typist>, String> {
+    let mut typists = corpus::read(data, set)?;
+    typists.retain(|typist| keep(set, &typist.subject));
+    Ok(typists)
+}
+
+/// Phrases to be read: where, whose, and as which clock would have stamped them (`None`: the recordings' own).
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    /// The folder that holds `keystroke/`.
+    pub data: &'a Path,
+    /// Whose.
+    pub keep: &'a Keep<'a>,
+    /// Draws pseudo-phrases.
+    pub seed: u64,
+    /// Granularity of the clock, microseconds.
+    pub clock_micros: Option<u32>,
+}
+
+pub(crate) fn real_phrase(source: &Source<'_>, set: KeystrokeSet) -> Result<PhraseCorpus, String> {
+    let (mut subjects, mut people) = (Vec::new(), Vec::new());
+    for typist in read_kept(source.data, set, source.keep)? {
+        let mut logins = Vec::new();
+        for stretch in &typist.stretches {
+            logins.extend(phrase_observation(stretch, set, source.clock_micros)?);
+        }
+        subjects.push(typist.subject);
+        people.push(logins);
+    }
+    Ok(PhraseCorpus { name: format!("{set:?}"), subjects, people, practised: true })
 }
 
 /// The logins of one typist of a set whose stretches are one phrase each.
@@ -56,108 +90,8 @@ pub(crate) fn real_phrase_of(typist: &Typist, set: KeystrokeSet) -> Result<Vec<P
     Ok(logins)
 }
 
-/// Longest interval inside an occurrence taken for a pseudo-phrase, microseconds: longer is thinking, not typing.
-const OCCURRENCE_INTERVAL_MICROS_MAX: u32 = 1_000_000;
-/// Most logins cut per person and pseudo-phrase.
-const PSEUDO_LOGINS_MAX: usize = 60;
-/// Fewest occurrences a person needs of an n-gram to take part.
-const OCCURRENCES_MIN: usize = 15;
 /// Presses of pseudo-phrases.
 const PSEUDO_PRESSES: [usize; 4] = [6, 11, 16, 28];
-/// Keys of an n-gram.
-const GRAM_KEYS: usize = 3;
-
-/// Cuts pseudo-phrases out of free text: a login is the next occurrence of each of a few common trigrams, end to end.
-fn pseudo_phrases(
-    data: &Path,
-    set: KeystrokeSet,
-    seed: u64,
-    phrases_per_length: usize,
-    clock_micros: Option<u32>,
-) -> Result<Vec<PhraseCorpus>, String> {
-    let typists = corpus::read(data, set)?;
-    let occurrences: Vec<BTreeMap<[u32; GRAM_KEYS], Vec<Stretch>>> = typists.iter().map(grams).collect();
-    let mut common: BTreeMap<[u32; GRAM_KEYS], usize> = BTreeMap::new();
-    for person in &occurrences {
-        for (gram, found) in person {
-            *common.entry(*gram).or_default() += usize::from(found.len() >= OCCURRENCES_MIN);
-        }
-    }
-    let enough = typists.len() * 3 / 5;
-    let grams: Vec<[u32; GRAM_KEYS]> =
-        common.into_iter().filter(|(_, people)| *people >= enough).map(|(gram, _)| gram).collect();
-    if grams.len() < 4 {
-        return Err(format!("{set:?} has {} common trigrams: too few for pseudo-phrases", grams.len()));
-    }
-    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let mut corpora = Vec::new();
-    for presses in PSEUDO_PRESSES {
-        for _ in 0..phrases_per_length {
-            let chosen: Vec<[u32; GRAM_KEYS]> =
-                (0..presses.div_ceil(GRAM_KEYS)).map(|_| grams[random.gen_range(0..grams.len())]).collect();
-            let mut people = Vec::new();
-            for person in &occurrences {
-                let logins = pseudo_logins(person, &chosen, presses, set, clock_micros)?;
-                if logins.len() >= OCCURRENCES_MIN / 2 {
-                    people.push(logins);
-                }
-            }
-            corpora.push(PhraseCorpus {
-                name: format!("{set:?} pseudo-phrase of {presses}"),
-                people,
-                practised: false,
-            });
-        }
-    }
-    Ok(corpora)
-}
-
-fn grams(typist: &Typist) -> BTreeMap<[u32; GRAM_KEYS], Vec<Stretch>> {
-    let mut found: BTreeMap<[u32; GRAM_KEYS], Vec<Stretch>> = BTreeMap::new();
-    for stretch in &typist.stretches {
-        let mut from = 1;
-        while from + GRAM_KEYS <= stretch.usages.len() {
-            let keys = &stretch.usages[from..from + GRAM_KEYS];
-            let intervals = &stretch.press_interval_micros[from..from + GRAM_KEYS];
-            if keys.iter().all(|key| *key != 0)
-                && intervals.iter().all(|interval| *interval <= OCCURRENCE_INTERVAL_MICROS_MAX)
-            {
-                let mut part = convert::cut(stretch, from, GRAM_KEYS);
-                part.press_interval_micros[0] = stretch.press_interval_micros[from];
-                let mut gram = [0; GRAM_KEYS];
-                gram.copy_from_slice(keys);
-                found.entry(gram).or_default().push(part);
-            }
-            from += 1;
-        }
-    }
-    found
-}
-
-fn pseudo_logins(
-    person: &BTreeMap<[u32; GRAM_KEYS], Vec<Stretch>>,
-    chosen: &[[u32; GRAM_KEYS]],
-    presses: usize,
-    set: KeystrokeSet,
-    clock_micros: Option<u32>,
-) -> Result<Vec<PhraseObservation>, String> {
-    let mut used: BTreeMap<[u32; GRAM_KEYS], usize> = BTreeMap::new();
-    let mut logins = Vec::new();
-    while logins.len() < PSEUDO_LOGINS_MAX {
-        let mut login = Stretch::default();
-        for gram in chosen {
-            let next = used.entry(*gram).or_default();
-            let Some(part) = person.get(gram).and_then(|parts| parts.get(*next)) else { return Ok(logins) };
-            *next += 1;
-            login.press_interval_micros.extend(&part.press_interval_micros);
-            login.dwell_micros.extend(&part.dwell_micros);
-            login.classes.extend(&part.classes);
-        }
-        login = convert::cut(&login, 0, presses);
-        logins.extend(phrase_observation(&login, set, clock_micros)?);
-    }
-    Ok(logins)
-}
 
 /// Moments of one position of one phrase.
 struct Position {
@@ -391,28 +325,63 @@ fn thinned<'a>(trials: &[&'a Trial], most: usize) -> Vec<&'a Trial> {
     trials.iter().step_by(step).copied().collect()
 }
 
-/// Fits the phrase part.
-pub(crate) fn fit_phrase(data: &Path, seed: u64) -> Result<PhraseParameters, String> {
-    let corpora = phrase_corpora(data, seed)?;
-    let mut typists = corpus::read(data, KeystrokeSet::VillaniFree)?;
-    typists.extend(corpus::read(data, KeystrokeSet::Bbmas)?);
-    typists.extend(corpus::read(data, KeystrokeSet::Keypad)?);
+/// Clocks for which parameters are fitted, microseconds, with the logins of a young profile: that of most recordings,
+/// and two of hardened browsers. The logins grow with what the clock adds to a dwell's variance (about once, and ten
+/// times a hand's own); that gates locked people out of coarse clocks without them was seen on CMU.
+const CLOCKS: [(u32, u16); 3] = [(15_625, YOUNG_COUNT), (33_000, 30), (100_000, 60)];
+
+/// Fits the phrase part on the people whom `keep` names.
+pub(crate) fn fit_phrase(data: &Path, seed: u64, keep: &Keep<'_>) -> Result<PhraseParameters, String> {
+    let source = Source { data, keep, seed, clock_micros: None };
+    let corpora = phrase_corpora(&source)?;
+    let mut typists = read_kept(data, KeystrokeSet::VillaniFree, keep)?;
+    typists.extend(read_kept(data, KeystrokeSet::Bbmas, keep)?);
+    typists.extend(read_kept(data, KeystrokeSet::Keypad, keep)?);
     let weights = vec![0.0; PhraseScore::INPUT_COUNT + 1];
     let mut parameters = PhraseParameters {
         priors: priors(&corpora, &typists),
+        accords: Accords::default(),
         calibration: weights.clone(),
         shared_calibration: weights,
-        gates: Vec::new(),
+        clocks: Vec::new(),
         gate_young: 0.0,
     };
+    parameters.accords = fit_accords(&corpora, &parameters);
     let (alone, calibration) = calibrate(&corpora, &parameters, Company::Alone)?;
-    let (_, shared_calibration) = calibrate(&corpora, &parameters, Company::Together)?;
     parameters.calibration = calibration;
-    parameters.shared_calibration = shared_calibration;
-    parameters.gates = fit_gates(data, seed, &parameters)?;
+    parameters.gate_young = young_gate(&corpora, &alone, &parameters);
+    let mut clocks = Vec::new();
+    for (index, (timer_resolution_micros, young_count)) in CLOCKS.into_iter().enumerate() {
+        let clock_micros = (index > 0).then_some(timer_resolution_micros);
+        let corpora = phrase_corpora(&Source { clock_micros, ..source })?;
+        parameters.calibration = calibrate(&corpora, &parameters, Company::Alone)?.1;
+        parameters.shared_calibration = calibrate(&corpora, &parameters, Company::Together)?.1;
+        let many: Vec<PhraseCorpus> = corpora
+            .into_iter()
+            .filter(|phrase| phrase.name.starts_with(&format!("{:?}", KeystrokeSet::Bbmas)))
+            .collect();
+        clocks.push(ClockParameters {
+            timer_resolution_micros,
+            young_count,
+            calibration: parameters.calibration.clone(),
+            shared_calibration: parameters.shared_calibration.clone(),
+            alone: fit_gate(&many, &parameters, Company::Alone),
+            shared: fit_gate(&many, &parameters, Company::Together),
+        });
+    }
+    if let Some(finest) = clocks.first() {
+        parameters.calibration.clone_from(&finest.calibration);
+        parameters.shared_calibration.clone_from(&finest.shared_calibration);
+    }
+    parameters.clocks = clocks;
+    Ok(parameters)
+}
+
+/// The gate of a young profile, which lets 99 of 100 honest logins of practised phrases pass.
+fn young_gate(corpora: &[PhraseCorpus], trials: &Trials, parameters: &PhraseParameters) -> f64 {
     let practised: BTreeSet<&str> =
         corpora.iter().filter(|phrase| phrase.practised).map(|phrase| phrase.name.as_str()).collect();
-    let mut young: Vec<f64> = alone
+    let mut young: Vec<f64> = trials
         .iter()
         .filter(|(name, _)| practised.contains(name.as_str()))
         .flat_map(|(_, trials)| trials)
@@ -420,9 +389,7 @@ pub(crate) fn fit_phrase(data: &Path, seed: u64) -> Result<PhraseParameters, Str
         .map(|trial| parameters.calibrated(&trial.score))
         .collect();
     young.sort_unstable_by(f64::total_cmp);
-    // The gate of a young profile lets 99 of 100 honest logins pass.
-    parameters.gate_young = elsewhere::evidence::quantile::quantile_of_sorted(&young, 0.99).max(0.0);
-    Ok(parameters)
+    elsewhere::evidence::quantile::quantile_of_sorted(&young, 0.99).max(0.0)
 }
 
 /// Trials by the name of their corpus.
@@ -454,14 +421,10 @@ fn calibrate(
 }
 
 /// All phrases that may be fitted on.
-pub(crate) fn phrase_corpora(data: &Path, seed: u64) -> Result<Vec<PhraseCorpus>, String> {
-    let mut corpora = vec![real_phrase(data, KeystrokeSet::Meu)?, real_phrase(data, KeystrokeSet::Keypad)?];
-    corpora.extend(pseudo_phrases(data, KeystrokeSet::VillaniFree, seed, 3, None)?);
-    corpora.extend(keyboard_phrases(data, seed, None)?);
+pub(crate) fn phrase_corpora(source: &Source<'_>) -> Result<Vec<PhraseCorpus>, String> {
+    let mut corpora = vec![real_phrase(source, KeystrokeSet::Meu)?, real_phrase(source, KeystrokeSet::Keypad)?];
+    corpora.extend(pseudo_phrases(source, KeystrokeSet::VillaniFree, &PSEUDO_PRESSES)?);
+    let other = Source { seed: source.seed.wrapping_add(1), ..*source };
+    corpora.extend(pseudo_phrases(&other, KeystrokeSet::Bbmas, &PSEUDO_PRESSES)?);
     Ok(corpora)
-}
-
-/// Phrases of the set of physical keyboards with the most people, on another clock if one is named.
-pub(crate) fn keyboard_phrases(data: &Path, seed: u64, clock_micros: Option<u32>) -> Result<Vec<PhraseCorpus>, String> {
-    pseudo_phrases(data, KeystrokeSet::Bbmas, seed.wrapping_add(1), 3, clock_micros)
 }

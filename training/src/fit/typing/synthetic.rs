@@ -42,7 +42,7 @@ const MACHINE_RATE_LIMITS: [f64; 4] = [0.45, 0.6, 0.85, 0.45];
 const MACHINE_RATE_ROOM: f64 = 0.1;
 
 /// Fits the machine-made part.
-pub(super) fn fit_synthetic(data: &Path) -> Result<SyntheticParameters, String> {
+pub(crate) fn fit_synthetic(data: &Path, seed: u64) -> Result<SyntheticParameters, String> {
     let mut rate_limits = MACHINE_RATE_LIMITS;
     let mut people = 0;
     for set in [KeystrokeSet::Meu, KeystrokeSet::Keypad, KeystrokeSet::VillaniFixed, KeystrokeSet::Bbmas] {
@@ -56,5 +56,6 @@ pub(super) fn fit_synthetic(data: &Path) -> Result<SyntheticParameters, String> 
         }
     }
     // Nobody of n people bears a mark: with 95 % confidence fewer than 3 in n do.
-    Ok(SyntheticParameters { rate_limits, log_odds: (people as f64 / 3.0).ln() })
+    let likeness = Some(super::likeness::fit_likeness(data, seed)?);
+    Ok(SyntheticParameters { rate_limits, log_odds: (people as f64 / 3.0).ln(), likeness })
 }
