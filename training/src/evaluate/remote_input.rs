@@ -126,7 +126,7 @@ pub fn evaluate(data: &Path, new_scorer: &mut NewScorer, seed: u64) -> Result<Ve
     key_figures(data, &recorded, new_scorer, &mut card, &mut random, seed)?;
     constant_delay(&recorded, new_scorer, &mut card)?;
     challenge_figures(&recorded, new_scorer, &mut card, &mut random, seed)?;
-    rig_figures(&captures::recordings()?, new_scorer, &mut card, seed)?;
+    rig_figures(data, &recorded, &captures::recordings()?, new_scorer, &mut card, seed)?;
     Ok(card.figures)
 }
 

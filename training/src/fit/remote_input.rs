@@ -39,7 +39,20 @@ pub fn refit_keys_excluding(
     seed: u64,
     protocol: &str,
 ) -> Result<Parameters, String> {
-    let recorded = captures::captures(data)?;
+    refit_keys_from(parameters, data, &captures::captures(data)?, seed, protocol)
+}
+
+/// The same with the delays of these captures: those that only report and those whose keys are unsound are left out.
+pub fn refit_keys_from(
+    parameters: &Parameters,
+    data: &Path,
+    recorded: &[Capture],
+    seed: u64,
+    protocol: &str,
+) -> Result<Parameters, String> {
+    let sound =
+        |capture: &&Capture| !capture.report_only && capture.soundness.is_none_or(|found| found.keys && found.machine);
+    let recorded: Vec<Capture> = recorded.iter().filter(sound).cloned().collect();
     let keys = fit_keys(data, &recorded, Some(protocol), &mut Random::seed_from_u64(seed))?;
     let (comb_present, comb_lost_log_odds) = (keys.comb_present, keys.comb_lost_log_odds);
     Ok(Parameters { keys: keys.forest, comb_present, comb_lost_log_odds, ..parameters.clone() })

@@ -15,12 +15,12 @@ use rand::Rng;
 use std::path::Path;
 
 /// Scores by the family alone with parameters of its own: for refits that no store has to remember.
-struct Alone {
-    parameters: Parameters,
+pub(super) struct Alone {
+    pub(super) parameters: Parameters,
 }
 
 impl Alone {
-    fn score(&self, event: EventUnchecked) -> Result<f64, String> {
+    pub(super) fn score(&self, event: EventUnchecked) -> Result<f64, String> {
         let rules = elsewhere::event::Rules {
             now: None,
             secret_typing_allowed: false,

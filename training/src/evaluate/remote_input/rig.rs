@@ -1,26 +1,34 @@
 //! The project's own recordings (`training/capture`), which no forest was fitted on: every desk and relay is unseen.
 
+use super::keys::Alone;
 use super::{Card, NewScorer, Sides, of_family, tpr};
 use crate::convert::captures as convert;
 use crate::corpus::captures::Capture;
+use crate::corpus::keyboard::{self, KeyRelay};
+use crate::corpus::keystroke::{self, KeystrokeSet};
 use crate::corpus::motion::{self, Move};
 use crate::fit::remote_input as fit;
 use crate::metrics;
 use crate::request::{Scorer, Update};
 use elsewhere::evidence::remote_input::pointer;
-use rand::SeedableRng;
+use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus as Random;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// Simulated local stretches behind the simulated threshold.
 const SIMULATED: u32 = 600;
 /// Parts that take turns to be left out of a refit.
 const FOLDS: usize = 3;
+/// Aalto typists under captured delays.
+const TYPISTS: usize = 400;
 /// Presses of a key window: what a recording holds.
 const PRESSES: usize = 100;
 
 /// Every figure of the project's own recordings.
 pub(super) fn rig_figures(
+    data: &Path,
+    captured: &[Capture],
     recorded: &[Capture],
     new_scorer: &mut NewScorer,
     card: &mut Card,
@@ -32,7 +40,8 @@ pub(super) fn rig_figures(
     pointers(&sound, scorer.as_mut(), card, &mut random, seed)?;
     frames(&sound, scorer.as_mut(), card, &mut random, seed)?;
     refitted(&sound, card, seed)?;
-    keys(recorded, scorer.as_mut(), card, seed)
+    keys(recorded, scorer.as_mut(), card, seed)?;
+    keys_refitted(data, captured, recorded, card, seed)
 }
 
 /// Scores of every window of 50 moves.
@@ -284,6 +293,85 @@ fn keys(recorded: &[Capture], scorer: &mut dyn Scorer, card: &mut Card, seed: u6
             None,
             true,
             "real",
+        );
+    }
+    Ok(())
+}
+
+/// What fitting keys on the recordings' delays too would change: every protocol that was captured before is left out in
+/// turn and scored, once by a forest of the other captures and once by one that saw the rig's other relays as well.
+fn keys_refitted(
+    data: &Path,
+    captured: &[Capture],
+    recorded: &[Capture],
+    card: &mut Card,
+    seed: u64,
+) -> Result<(), String> {
+    let typists: Vec<keyboard::Presses> = keystroke::read(data, KeystrokeSet::Aalto)?
+        .iter()
+        .take(TYPISTS)
+        .map(convert::presses)
+        .filter(|presses| presses.len() >= 400)
+        .collect();
+    let whole = fit::fit(data, seed)?;
+    let both: Vec<Capture> = captured.iter().chain(recorded).cloned().collect();
+    for (name, text, learned) in [
+        (
+            "rig_keys_200_before",
+            "200 presses as keys_200, the same people under both forests: captures alone",
+            captured,
+        ),
+        ("rig_keys_200_after", "the same, fitted on the delays of the project's own recordings too", &both[..]),
+    ] {
+        let mut random = Random::seed_from_u64(seed ^ 0x6b65_7973);
+        let (mut pooled, mut aucs, mut tprs) = (Sides::default(), Vec::new(), Vec::new());
+        for protocol in ["novnc", "x11vnc", "xtigervnc"] {
+            let alone = Alone { parameters: fit::refit_keys_from(&whole, data, learned, seed, protocol)? };
+            let mut sides = Sides::default();
+            let noisy = |capture: &&Capture| capture.jitter_millis >= 5.0 || capture.loss_percent >= 1.0;
+            // Both sets of recordings of the protocol left out: more networks than either holds.
+            for capture in both.iter().filter(|capture| capture.remote && capture.protocol == protocol).filter(noisy) {
+                let delays = capture.key_delays();
+                for _ in 0..20 {
+                    let person = random.gen_range(0..typists.len());
+                    let relayed =
+                        keyboard::relayed_keys(&KeyRelay::Captured(&delays), &typists[person][..200], &mut random);
+                    let event = convert::typing_event(&format!("{name}-{}-{person}", capture.condition), 0, &relayed);
+                    sides.positive.push((capture.condition.clone(), alone.score(event)?));
+                }
+            }
+            for (person, presses) in typists.iter().enumerate() {
+                for (index, window) in presses.chunks_exact(200).take(3).enumerate() {
+                    let event = convert::typing_event(&format!("{name}-local-{person}"), index, window);
+                    sides.negative.push((person.to_string(), alone.score(event)?));
+                }
+            }
+            aucs.extend(sides.statistic(metrics::auc));
+            tprs.extend(sides.statistic(tpr(0.01)));
+            pooled.positive.extend(sides.positive);
+            pooled.negative.extend(sides.negative);
+        }
+        let interval = pooled.interval(seed, metrics::auc);
+        card.push(
+            &format!("{name}.auc"),
+            text,
+            metrics::mean(&aucs),
+            interval,
+            pooled.sample("windows"),
+            None,
+            true,
+            "mixed",
+        );
+        let interval = pooled.interval(seed, tpr(0.01));
+        card.push(
+            &format!("{name}.tpr_at_1pct"),
+            text,
+            metrics::mean(&tprs),
+            interval,
+            pooled.sample("windows"),
+            None,
+            true,
+            "mixed",
         );
     }
     Ok(())
