@@ -95,7 +95,7 @@ pub fn raw_pointer_forest(recorded: &[&Capture], seed: u64) -> Result<Forest, St
     let simulated = rows.len() as f64;
     let first = rows.len();
     // A relay that leaves no trace would only teach that desks are relays.
-    let taught = |capture: &&&Capture| !(capture.report_only || capture.remote && capture.traceless());
+    let taught = |capture: &&&Capture| !capture.report_only && (!capture.remote || !capture.traceless());
     for (index, capture) in recorded.iter().filter(taught).enumerate() {
         let moves: Vec<motion::Move> = capture.pointer.iter().map(|at| (at.millis, at.x, at.y)).collect();
         push_windows(&mut rows, None, &moves, 1.0, capture.remote, HANDS + index as u32);
