@@ -44,6 +44,8 @@ fn ordered() -> OrderedParameters {
 fn pipeline(ordered: OrderedParameters) -> (Pipeline, elsewhere::history::TenantId) {
     let mut file = Model::shipped().expect("the shipped model").file;
     file.evidence.typing.ordered = ordered;
+    // Times made by hand are evener than a hand's, and what a machine typed is compared with nobody.
+    file.evidence.typing.synthetic.likeness = None;
     file.additive.terms.retain(|term| term.finding != "typing.ordered");
     let finding = "typing.ordered".into();
     file.additive.terms.push(Term { finding, weight: 0.5, score_min: -2.5, score_max: 5.0 });

@@ -19,14 +19,14 @@ struct Hand {
 }
 
 const OWN: Hand = Hand { dwell: 100, interval: 100, habit: 1 };
-const STRANGER: Hand = Hand { dwell: 150, interval: 70, habit: 5 };
+const STRANGER: Hand = Hand { dwell: 130, interval: 80, habit: 5 };
 
 /// What a hand types on its `turn`th login: habits by position, and some milliseconds from login to login.
 fn typed(hand: Hand, turn: u32) -> wire::TypingSample {
     let press = |index: usize, base: u32, step: u32, percent: u32| {
         let index = index as u32 + 1;
         let habit = (index * 37 * hand.habit) % 11 * step;
-        let chance = (index * 7_919 + turn * 104_729 + base) % 9_000;
+        let chance = (index * 7_919 + turn * 104_729 + base) % 5_000;
         (base + habit) * percent / 100 + chance
     };
     let interval = |index| if index == 0 { 0 } else { press(index, 130_000, 9_000, hand.interval) };

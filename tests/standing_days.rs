@@ -38,9 +38,9 @@ async fn days_are_told_drawn_and_erased() {
         stood.push(logs_in(&service, "w1", day, answers).await);
     }
     let told = days(&service, "w1").await.expect("a profile");
-    assert_eq!(told.len(), 5);
+    assert_eq!(told.len(), 5, "{told:?}");
     for ((kept, standing), day) in told.iter().zip(&stood).zip([0, 1, 2, 4, 7]) {
-        assert_eq!(kept.day_time, time(MONDAY - 15 * 3_600 + day * DAY), "days begin at midnight UTC");
+        assert_eq!(kept.day_time, time(MONDAY - 15 * 3_600 + day * DAY), "days begin at midnight UTC {told:?}");
         assert!((kept.evidence_log_odds - standing.evidence_log_odds).abs() < 0.0501, "{kept:?}");
         assert_eq!(kept.flagged, standing.flagged);
         assert_eq!(kept.reaction_median_micros.is_some(), (1..=4).contains(&day), "{kept:?}");

@@ -55,21 +55,27 @@ pub(super) fn met(seen: &crowd::Observation, visit: &Visit<'_, WorkerRecord>) ->
     workers
 }
 
-/// Changes the standing of the worker in hand at `time`, and has watchers told when its level changed. What stays is not
-/// written.
-fn change(visit: &mut Visit<'_, WorkerRecord>, time: EventTime, how: impl FnOnce(&mut Standing) -> Stood) {
+/// Changes the standing of the worker in hand, and has watchers told when its level changed. Says how the worker stands
+/// then; nothing when nothing changed, which is not written either.
+fn change(visit: &mut Visit<'_, WorkerRecord>, how: impl FnOnce(&mut Standing) -> Stood) -> Option<Stood> {
     let before = &visit.record().standing;
     let (mut standing, level) = (before.clone(), before.level());
     let stood = how(&mut standing);
     if standing == *before {
-        return;
+        return None;
     }
     if standing.level() != level {
         visit.tell(standing.level() != StandingLevel::Low);
     }
-    let record = visit.record_mut();
-    record.standing = standing;
-    record.days.change(stood, time.0);
+    visit.record_mut().standing = standing;
+    Some(stood)
+}
+
+/// The same, and notes the day of `time` in the standing's course.
+fn change_on(visit: &mut Visit<'_, WorkerRecord>, time: EventTime, how: impl FnOnce(&mut Standing) -> Stood) {
+    if let Some(stood) = change(visit, how) {
+        visit.record_mut().days.change(stood, time.0);
+    }
 }
 
 /// The worker's company anew, through the tokens of another's event that it was seen with too, and by its hand.
@@ -84,7 +90,7 @@ fn implicate(visit: &mut Visit<'_, WorkerRecord>, implicated: &Implicated, model
     let company = crowd::Company { neighbours: &neighbours, alike: &alike, hand_count };
     crowd::compare(&seen, profile, None, &company, &model.file.evidence.crowd, &mut features);
     let time = implicated.time;
-    change(visit, time, |standing| standing.implicate(&features, &model.standing, time.0));
+    change_on(visit, time, |standing| standing.implicate(&features, &model.standing, time.0));
 }
 
 impl Pipeline {
@@ -142,7 +148,8 @@ impl Pipeline {
         })?;
         for worker in standing_out {
             self.store.revisit(tenant, &worker, now, &mut |visit| {
-                change(visit, now, |standing| standing.settle(&model.standing, now.0));
+                // Time passed and nothing else: no day of the course, or events that come late would have none of theirs.
+                change(visit, |standing| standing.settle(&model.standing, now.0));
             })?;
         }
         Ok(())
@@ -162,7 +169,7 @@ impl Pipeline {
             numbers.iter().filter_map(|number| ReasonCode::from_number(i32::from(*number))).collect()
         };
         let mut settle = |visit: &mut Visit<'_, WorkerRecord>, cleared: &[u16], fresh: &[u16]| {
-            change(visit, now, |standing| standing.clear(&codes(cleared), &codes(fresh), &model.standing, now.0));
+            change_on(visit, now, |standing| standing.clear(&codes(cleared), &codes(fresh), &model.standing, now.0));
         };
         Ok(self.store.record_feedback(tenant, entry, &mut settle)?)
     }

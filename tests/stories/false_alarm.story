@@ -12,9 +12,9 @@ days 1-12 at 09:00: sam and tess log in
   | FLAGGED on day 1 by session 1: +5 NETWORK_RELAY_GAP, +5 REMOTE_INPUT_LOOP_DELAY, +1.5 REMOTE_INPUT_POINTER_RELAYED, +0.5 REMOTE_INPUT_DEVICE
   | standing: flagged, +10 NETWORK_RELAY_GAP, +8 REMOTE_INPUT_LOOP_DELAY, +1.5 REMOTE_INPUT_POINTER_RELAYED, +1 REMOTE_INPUT_DEVICE
 day 12 at 20:00: GetStanding sam
-  | flagged, evidence +8 of 7 after 10 sessions: +10 NETWORK_RELAY_GAP
+  | flagged, evidence +9 of 8 after 10 sessions: +10 NETWORK_RELAY_GAP
 day 12 at 20:00: GetStanding tess
-  | flagged, evidence +20 of 7 after 10 sessions: +10 NETWORK_RELAY_GAP, +8 REMOTE_INPUT_LOOP_DELAY, +1.5 REMOTE_INPUT_POINTER_RELAYED, +1 REMOTE_INPUT_DEVICE
+  | flagged, evidence +20 of 8 after 10 sessions: +10 NETWORK_RELAY_GAP, +8 REMOTE_INPUT_LOOP_DELAY, +1.5 REMOTE_INPUT_POINTER_RELAYED, +1 REMOTE_INPUT_DEVICE
 day 12 at 20:00: WatchStandings
   | sam is flagged
   | tess is flagged
@@ -36,10 +36,10 @@ days 15-26 at 09:00: sam and tess log in
   | tess: 10 HIGH, risk up to about 100; last: +5 NETWORK_RELAY_GAP, +4 REMOTE_INPUT_LOOP_DELAY, +1.5 REMOTE_INPUT_DEVICE, +1.5 REMOTE_INPUT_POINTER_RELAYED
   | standing: flagged, +8 REMOTE_INPUT_LOOP_DELAY, +1.5 REMOTE_INPUT_POINTER_RELAYED, +1 REMOTE_INPUT_DEVICE
 day 26 at 20:00: GetStanding sam
-  | not near a flag, evidence -1 of 7 after 20 sessions: nothing stands out
+  | not near a flag, evidence -1 of 8 after 20 sessions: nothing stands out
   | cleared: NETWORK_RELAY_GAP
 day 26 at 20:00: GetStanding tess
-  | flagged, evidence +10 of 7 after 20 sessions: +8 REMOTE_INPUT_LOOP_DELAY, +1.5 REMOTE_INPUT_POINTER_RELAYED, +1 REMOTE_INPUT_DEVICE
+  | flagged, evidence +10 of 8 after 20 sessions: +8 REMOTE_INPUT_LOOP_DELAY, +1.5 REMOTE_INPUT_POINTER_RELAYED, +1 REMOTE_INPUT_DEVICE
   | cleared: NETWORK_RELAY_GAP
 day 26 at 20:00: WatchStandings
   | silence

@@ -22,7 +22,7 @@ day 15 at 20:00: GetVerdict ida
   | as it was given
   | families alone: timezone +1, typing -1, remote_input -4, network -1, crowd +0, telemetry +0
 day 15 at 20:00: GetStanding ida
-  | not near a flag, evidence -2 of 7 after 12 sessions: nothing stands out
+  | not near a flag, evidence -2 of 8 after 12 sessions: nothing stands out
 
 expect ida told REMOTE_INPUT_POINTER_RELAYED while monitored on day 15
 expect ida with REMOTE_INPUT_POINTER_RELAYED on day 15

@@ -15,7 +15,7 @@ days 22-26 at 08:30: viktor logs in with line VPN in Seattle
   | viktor: 5 LOW, risk up to about 0; last: +1.5 TIMEZONE_ACTIVITY_SHIFTED
   | standing: not near a flag, nothing stands out
 day 26 at 12:00: GetStanding viktor
-  | not near a flag, evidence -1 of 7 after 20 sessions: nothing stands out
+  | not near a flag, evidence -1 of 8 after 20 sessions: nothing stands out
 day 26 at 12:00: WatchStandings
   | silence
 

@@ -291,13 +291,13 @@ fn bins(people: &[Sides]) -> Vec<(f64, f64)> {
     scores.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut points = Vec::new();
     let (mut sum, mut weight, mut sides) = (0.0, 0.0, [0.0; 2]);
-    let mut filled = 0.0;
-    for (score, share, strange) in scores {
+    for (at, &(score, share, strange)) in scores.iter().enumerate() {
         sum += score * share;
         weight += share;
-        filled += share;
         sides[usize::from(strange)] += share;
-        if weight >= 2.0 / BINS as f64 || filled >= 2.0 - 1e-9 {
+        // Equal scores share a bin: cut apart, one part would hold a side alone.
+        let next = scores.get(at + 1).map(|next| next.0);
+        if next.is_none() || (weight >= 2.0 / BINS as f64 && next != Some(score)) {
             if sides[0] > 0.0 && sides[1] > 0.0 {
                 points.push((sum / weight, (sides[1] / sides[0]).ln()));
             }
