@@ -56,7 +56,8 @@ const PHRASE_LOGINS: [(usize, &str); 2] = [(5, "5"), (12, "12")];
 /// Two workers' profiles of one phrase, of logins of the first and of the second half of everybody's.
 fn phrases(figures: &mut Vec<Figure>, data: &Path, new_scorer: &mut NewScorer<'_>, seed: u64) -> Result<(), String> {
     let typing = new_scorer().typing().ok_or("the scorer tells no parameters of typing")?;
-    let Some(pair) = &typing.phrase_pair else { return Ok(()) };
+    // Fitted here, for the model has it only once it beats abstaining.
+    let pair = fit::typing::pair::fit_pair(data, seed, &typing.phrase)?;
     let mut people = Vec::new();
     for typist in corpus::read(data, KeystrokeSet::Cmu)? {
         people.push(fit::typing::phrase::real_phrase_of(&typist, KeystrokeSet::Cmu)?);
