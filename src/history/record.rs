@@ -31,6 +31,10 @@ struct WithoutDays {
     last_seen: EventTime,
 }
 
+/// Times that the wire can tell: of a `Timestamp`, less a year at either end for what is reckoned from them.
+const TELLABLE_MICROS: std::ops::RangeInclusive<i64> = -62_104_060_800_000_000..=253_370_764_799_999_999;
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+
 impl Kept for WorkerRecord {
     const FORMAT: u8 = 2;
 }
@@ -57,7 +61,13 @@ impl Record for WorkerRecord {
     }
 
     fn unsound(&self) -> Option<&'static str> {
-        self.profiles.unsound().or_else(|| self.standing.unsound())
+        let told = |micros: i64| TELLABLE_MICROS.contains(&micros);
+        let day_micros = i64::from(self.days.last_day()).saturating_mul(MICROS_PER_DAY);
+        (self.profiles.unsound())
+            .or_else(|| self.standing.unsound())
+            .or_else(|| (!told(self.last_seen.0)).then_some("last_seen"))
+            .or_else(|| self.standing.flag_micros().is_some_and(|at| !told(at)).then_some("standing.flag_micros"))
+            .or_else(|| (!told(day_micros)).then_some("days.last_day"))
     }
 }
 
@@ -102,6 +112,7 @@ mod tests {
             broken(|record| record.profiles.timezone.cells = vec![(7, 1), (7, 1)]),
             broken(|record| record.profiles.timezone.cells = vec![(336, 1)]),
             broken(|record| record.profiles.timezone.cells = vec![(1, 0)]),
+            broken(|record| record.last_seen = EventTime(i64::MAX)),
         ];
         let expected = [
             "remote_input.pointer",
@@ -115,6 +126,7 @@ mod tests {
             "timezone.cells",
             "timezone.cells",
             "timezone.cells",
+            "last_seen",
         ];
         assert_eq!(named, expected.map(Some));
         let sound = broken(|record| {

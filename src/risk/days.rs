@@ -116,6 +116,11 @@ impl Days {
         }
     }
 
+    /// The day of the latest entry, since 1970 UTC; 0 without any.
+    pub fn last_day(&self) -> i32 {
+        self.last_day
+    }
+
     /// The days kept, oldest first.
     pub fn told(&self) -> Vec<StandingDay> {
         let mut day = self.last_day;

@@ -479,6 +479,11 @@ impl Standing {
         })
     }
 
+    /// When the worker was last flagged, microseconds since 1970.
+    pub fn flag_micros(&self) -> Option<i64> {
+        self.flag_micros
+    }
+
     /// How the worker stood when last looked at.
     pub fn level(&self) -> StandingLevel {
         self.level
