@@ -31,8 +31,8 @@ struct WithoutDays {
     last_seen: EventTime,
 }
 
-/// Times that the wire can tell: of a `Timestamp`, less a year at either end for what is reckoned from them.
-const TELLABLE_MICROS: std::ops::RangeInclusive<i64> = -62_104_060_800_000_000..=253_370_764_799_999_999;
+/// Times that the wire can tell: those of a `Timestamp`, the years 1 to 9999.
+const TELLABLE_MICROS: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 impl Kept for WorkerRecord {
