@@ -15,7 +15,7 @@ use crate::event::{Event, EventTime, Gathered, Samples, Token};
 use crate::evidence::course::Course;
 use crate::evidence::crowd::{self, LinkKind};
 use crate::evidence::feature::{Features, Finding, HandChange};
-use crate::evidence::{self, Compared, Observations, Others, Profiles, Teaching, network, remote_input};
+use crate::evidence::{self, Compared, Observations, Others, Profiles, Teaching, network, remote_input, typing};
 use crate::history::{AlikeHand, Answer, Arrival, Durable, NonceClaim, NonceFault, Store, StoreError, TenantId};
 use crate::history::{TokenKind, Visit, WorkerRecord};
 use crate::model::{Model, StandingModel};
@@ -378,11 +378,14 @@ fn judge(
     }
     let tokens: Vec<_> = seen.crowd.tokens.iter().map(|(kind, token)| (TokenKind(*kind as u8), *token)).collect();
     let neighbours = meet(&tokens, visit);
+    seen.place(parameters);
     let phrase = seen.typing.phrase.as_ref().and_then(|phrase| phrase.as_ref().ok());
     let background = phrase.and_then(|phrase| visit.background(phrase.pool_key()));
+    let tables = seen.typing.placed.as_ref().and_then(|placed| visit.table_background(placed.basis));
     let (alike, hand_count) = resemble(visit);
     let company = crowd::Company { neighbours: &neighbours, alike: &alike, hand_count };
-    let others = Others { company, background: background.as_ref() };
+    let background = typing::Background { phrase: background.as_ref(), table: tables.as_ref() };
+    let others = Others { company, background };
     let known = &visit.record().profiles;
     let mut compared = evidence::compare(&seen, samples, known, &others, parameters);
     let in_shadow = aside.shadow.filter(|_| live.is_none());

@@ -50,6 +50,7 @@ pub use store::{Answer, Arrival, Clock, Config, Expired, Forgotten, Store, Store
 pub use ticket::Durable;
 
 use crate::event::EventTime;
+use crate::evidence::typing::table::TableShare;
 use serde::{Serialize, de::DeserializeOwned};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -75,6 +76,11 @@ pub trait Record: Kept + Clone + Default {
     /// What the worker gives to what is common to all who type the same phrase: its key and the worker's stored means.
     fn phrases(&self) -> impl Iterator<Item = (u64, &[i16])> {
         std::iter::empty()
+    }
+
+    /// What the worker gives to what is common to all whose tables were learned.
+    fn table_share(&self) -> Option<TableShare> {
+        None
     }
 
     /// How much the worker's hand has been learned: another number after every lesson, absent before the first.

@@ -3,6 +3,7 @@
 use super::{Kept, Record};
 use crate::event::EventTime;
 use crate::evidence::Profiles;
+use crate::evidence::typing::table::TableShare;
 use crate::risk::standing::FirstStanding;
 use crate::risk::{Days, Maturity, Standing, Verdict};
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,10 @@ impl Record for WorkerRecord {
 
     fn phrases(&self) -> impl Iterator<Item = (u64, &[i16])> {
         self.profiles.typing.pooled()
+    }
+
+    fn table_share(&self) -> Option<TableShare> {
+        self.profiles.typing.table().and_then(TableShare::of)
     }
 
     fn hand_age(&self) -> Option<u32> {
