@@ -64,6 +64,11 @@ pub struct ConfigUnchecked {
     pub secret_typing: bool,
     /// Flags per honest worker-month the threshold aims at; absent takes the model's.
     pub false_flag_budget: Option<f64>,
+    /// Address databases (.mmdb) that fill in what callers leave out; the first that tells a fact wins. None looks
+    /// nothing up.
+    pub address_databases: Vec<PathBuf>,
+    /// Whether what they tell replaces what callers sent: off, since a caller may know its own networks better.
+    pub address_databases_prevail: bool,
 }
 
 impl Default for ConfigUnchecked {
@@ -85,6 +90,8 @@ impl Default for ConfigUnchecked {
             cadence_tables: false,
             secret_typing: false,
             false_flag_budget: None,
+            address_databases: Vec::new(),
+            address_databases_prevail: false,
         }
     }
 }
@@ -135,6 +142,10 @@ pub struct Config {
     pub secret_typing_allowed: bool,
     /// Budget in place of the model's.
     pub false_flag_budget: Option<f64>,
+    /// Address databases, in the order they are asked.
+    pub address_databases: Vec<PathBuf>,
+    /// Whether what they tell replaces what callers sent.
+    pub address_databases_prevail: bool,
 }
 
 /// Reads defaults, file, environment and flags, in this order.
@@ -291,6 +302,8 @@ impl ConfigUnchecked {
             tables: if self.cadence_tables { TablePolicy::OptedIn } else { TablePolicy::Refused },
             secret_typing_allowed: self.secret_typing,
             false_flag_budget: self.false_flag_budget,
+            address_databases: self.address_databases,
+            address_databases_prevail: self.address_databases_prevail,
         })
     }
 }

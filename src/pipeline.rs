@@ -19,7 +19,7 @@ use crate::history::{AlikeHand, Answer, Arrival, Durable, NonceClaim, NonceFault
 use crate::history::{TokenKind, Visit, WorkerRecord};
 use crate::model::{Model, StandingModel};
 use crate::risk::verdict::Findings;
-use crate::risk::{Maturity, StandingLevel, Verdict, Whereabouts, WorkerStanding};
+use crate::risk::{AddressDatabase, Maturity, StandingLevel, Verdict, Whereabouts, WorkerStanding};
 use arc_swap::ArcSwap;
 pub use live::Live;
 use std::sync::Arc;
@@ -368,6 +368,10 @@ fn judge(
     let client_distance_max_km = network::client_distance_max_km(&seen.network);
     let whereabouts = Whereabouts { utc_offsets, client_distance_max_km, loop_rtt_micros };
     let standing = record.standing.report(&model.standing, samples.time.0.max(record.last_seen.0));
+    let databases = samples.network.iter().flat_map(|network| &network.databases);
+    let address_databases = databases
+        .map(|build| AddressDatabase { database_type: build.database_type.clone(), build_seconds: build.build_seconds })
+        .collect();
     let findings = Findings {
         event_id,
         worker_id,
@@ -379,6 +383,7 @@ fn judge(
         maturity,
         whereabouts,
         standing,
+        address_databases,
     };
     Verdict::new(findings, model)
 }

@@ -281,7 +281,12 @@ fn hear(doors: &Doors, caller: Caller, seat: &Seat, message: wire::MonitorSessio
             violations.add("open", "comes first and once: the session is open, so send samples or close it");
             None
         }
-        Some(Some(chunk)) => chunk.check(&rules, &mut violations),
+        Some(Some(mut chunk)) => {
+            if let ChunkUnchecked::Network(network) = &mut chunk {
+                doors.addresses.tell(network);
+            }
+            chunk.check(&rules, &mut violations)
+        }
     };
     let chunk_time = chunk_time.map(convert::timestamp);
     let time = check_chunk_time(chunk_time, live.opened(), live.latest(), &rules, &mut violations);

@@ -73,6 +73,19 @@ impl Record for WorkerRecord {
 
 impl Kept for Verdict {
     const FORMAT: u8 = 2;
+
+    fn addition(&self) -> postcard::Result<Vec<u8>> {
+        if self.address_databases.is_empty() { Ok(Vec::new()) } else { postcard::to_stdvec(&self.address_databases) }
+    }
+
+    fn add<'a>(&mut self, bytes: &'a [u8]) -> postcard::Result<&'a [u8]> {
+        if bytes.is_empty() {
+            return Ok(bytes);
+        }
+        let (databases, rest) = postcard::take_from_bytes(bytes)?;
+        self.address_databases = databases;
+        Ok(rest)
+    }
 }
 
 #[cfg(test)]
