@@ -120,8 +120,8 @@ mod tests {
             broken(|record| record.profiles.network.session_weight = f32::NAN),
             broken(|record| record.profiles.network.pools = vec![Seen { value: 1, weight: f32::NAN }]),
             broken(|record| record.profiles.network.regions = vec![Seen { value: 1, weight: 1.0 }; 200]),
-            broken(|record| record.profiles.network.last = Some(stay(91.0))),
-            broken(|record| record.profiles.network.last = Some(stay(f32::NAN))),
+            broken(|record| record.profiles.network.trail.last = Some(stay(91.0))),
+            broken(|record| record.profiles.network.trail.last = Some(stay(f32::NAN))),
             broken(|record| record.profiles.timezone.cells = vec![(7, 1), (7, 1)]),
             broken(|record| record.profiles.timezone.cells = vec![(336, 1)]),
             broken(|record| record.profiles.timezone.cells = vec![(1, 0)]),
@@ -134,8 +134,8 @@ mod tests {
             "network.session_weight",
             "network.pools",
             "network.regions",
-            "network.last",
-            "network.last",
+            "network.trail",
+            "network.trail",
             "timezone.cells",
             "timezone.cells",
             "timezone.cells",
@@ -143,7 +143,7 @@ mod tests {
         ];
         assert_eq!(named, expected.map(Some));
         let sound = broken(|record| {
-            record.profiles.network.last = Some(stay(-90.0));
+            record.profiles.network.trail.last = Some(stay(-90.0));
             record.profiles.timezone.cells = vec![(0, 1), (335, 9)];
         });
         assert_eq!(sound, None);

@@ -4,7 +4,7 @@ use super::familiarity::{self, TERM_COUNT};
 use super::observe::{Observation, fold_region};
 use super::profile::{Profile, weight_of};
 use super::region::claimed_place;
-use super::{Parameters, round_trip, travel};
+use super::{Parameters, bound, gap, round_trip, travel};
 use crate::event::Claim;
 use crate::evidence::feature::{Baseline, Coverage, CoverageStatus, Family, FeatureId, Features, Finding};
 
@@ -38,9 +38,10 @@ pub fn compare(
         return Coverage::ABSENT;
     }
     let mut heard = false;
-    heard |= compare_familiarity(observation, profile, parameters, features);
+    heard |= compare_familiarity(observation, profile, claim, parameters, features);
     heard |= compare_gap(observation, claim, parameters, features);
     if let Some(claim) = claim {
+        heard |= compare_bound(observation, claim, parameters, features);
         heard |= compare_round_trip(observation, claim, parameters, features);
         heard |= compare_claim(observation, profile, claim, features);
     }
@@ -82,12 +83,21 @@ fn share_clearing(features: &mut Features) {
 fn compare_familiarity(
     observation: &Observation,
     profile: &Profile,
+    claim: Option<&Claim>,
     parameters: &Parameters,
     features: &mut Features,
 ) -> bool {
-    let Some(terms) = familiarity::terms(observation, profile, &parameters.familiarity) else { return false };
+    let claimed = claim.and_then(|claim| fold_region(&claim.region_code));
+    let newcomer = familiarity::newcomer(observation, profile, claimed, &parameters.familiarity);
+    let own = familiarity::terms(observation, profile, &parameters.familiarity);
+    // A model that knows nothing of first logins says nothing of them.
+    if own.is_none() && newcomer.is_none_or(|newcomer| newcomer == 0.0) {
+        return false;
+    }
     let sessions = f64::from(profile.session_weight * age(profile, observation, parameters));
-    let score = familiarity::score(&terms, sessions, &parameters.familiarity);
+    let terms = own.unwrap_or([0.0; TERM_COUNT]);
+    let sessions = if own.is_some() { sessions } else { 0.0 };
+    let score = familiarity::score(&terms, sessions, newcomer.unwrap_or(0.0), &parameters.familiarity);
     features.set(FeatureId::NetworkFamiliarityLogOdds, score.familiarity);
     let seen = |features: &mut Features, feature, value: Option<u32>, list| {
         if value.is_some() {
@@ -98,7 +108,7 @@ fn compare_familiarity(
     seen(features, FeatureId::NetworkSystemSeenCount, observation.system, &profile.systems);
     seen(features, FeatureId::NetworkRegionSeenCount, observation.region, &profile.regions);
     seen(features, FeatureId::NetworkClientSeenCount, observation.client, &profile.clients);
-    if let Some(journey) = travel::journey(observation, profile.last.as_ref()) {
+    if let Some(journey) = travel::journey(observation, &profile.trail) {
         features.set(FeatureId::NetworkTravelLogOdds, score.travel);
         features.set_beside(
             FeatureId::NetworkTravelSpeedKmPerHour,
@@ -122,7 +132,7 @@ fn compare_gap(
     parameters: &Parameters,
     features: &mut Features,
 ) -> bool {
-    let Some((gap_ms, score)) = round_trip::judge_gap(observation, claim, &parameters.round_trip) else { return false };
+    let Some((gap_ms, score)) = gap::judge(observation, claim, &parameters.round_trip) else { return false };
     features.set(FeatureId::NetworkGapLogOdds, score);
     // Read: direct clients show 0.3 to 8.5 ms.
     features.set_beside(FeatureId::NetworkRttGapMicros, gap_ms * 1000.0, None, Some(8_500.0), Baseline::Population);
@@ -136,20 +146,35 @@ fn compare_round_trip(
     features: &mut Features,
 ) -> bool {
     let Some(verdict) = round_trip::judge(observation, claim, &parameters.round_trip) else { return false };
-    // Where a proxy answers TCP, a short round trip clears or refutes the proxy's place, not the person's behind it.
-    let short = verdict.log_odds < 0.0 || verdict.breach_count > 0;
-    let score = if short { verdict.log_odds * round_trip::direct_probability(observation) } else { verdict.log_odds };
+    // Where a proxy answers TCP, a short round trip clears the proxy's place, not the person's behind it; and what is
+    // too short by physics from one side clears from no other.
+    let broken = features.get(FeatureId::NetworkBoundLogOdds).is_some();
+    let direct = if broken { 0.0 } else { gap::direct_probability(observation) };
+    let score = if verdict.log_odds < 0.0 { verdict.log_odds * direct } else { verdict.log_odds };
     features.set(FeatureId::NetworkRoundTripLogOdds, score);
     let (low, high) = verdict.expected_ms;
-    let baseline = if verdict.breach_count > 0 { Baseline::Physical } else { Baseline::Population };
     features.set_beside(
         FeatureId::NetworkRttMinMicros,
         verdict.rtt_ms * 1000.0,
         Some(low * 1000.0),
         Some(high * 1000.0),
-        baseline,
+        Baseline::Population,
     );
     features.set(FeatureId::NetworkRttExcessMicros, verdict.excess_ms * 1000.0);
+    true
+}
+
+fn compare_bound(observation: &Observation, claim: &Claim, parameters: &Parameters, features: &mut Features) -> bool {
+    let Some(breach) = bound::judge(observation, claim, &parameters.round_trip) else { return false };
+    features.set(FeatureId::NetworkBoundLogOdds, breach.log_odds);
+    features.set_beside(FeatureId::NetworkBoundBeyondKm, breach.beyond_km, None, Some(0.0), Baseline::Physical);
+    features.set_beside(
+        FeatureId::NetworkBoundBreachCount,
+        f64::from(breach.count),
+        None,
+        Some(0.0),
+        Baseline::Physical,
+    );
     true
 }
 
@@ -173,7 +198,7 @@ fn compare_claim(observation: &Observation, profile: &Profile, claim: &Claim, fe
         features.set_beside(FeatureId::NetworkClaimDistanceKm, distance_km, None, high, Baseline::Claim);
     }
     // Carriers and anonymizers let traffic out anywhere within the region, so only another region says anything.
-    let elusive = observation.mobile || observation.anonymized || observation.phone;
+    let elusive = observation.radio() || observation.anonymized;
     if elusive && region_differs != Some(true) {
         return false;
     }
@@ -226,11 +251,12 @@ pub fn accepts(observation: &Observation, features: &Features, profile: &Profile
     if observation.time.is_none() {
         return false;
     }
-    let physics: f64 = [FeatureId::NetworkRoundTripLogOdds, FeatureId::NetworkGapLogOdds]
-        .iter()
-        .filter_map(|feature| features.get(*feature))
-        .map(|score| score.max(0.0))
-        .sum();
+    let physics: f64 =
+        [FeatureId::NetworkBoundLogOdds, FeatureId::NetworkRoundTripLogOdds, FeatureId::NetworkGapLogOdds]
+            .iter()
+            .filter_map(|feature| features.get(*feature))
+            .map(|score| score.max(0.0))
+            .sum();
     let past: f64 = [FeatureId::NetworkFamiliarityLogOdds, FeatureId::NetworkTravelLogOdds]
         .iter()
         .filter_map(|feature| features.get(*feature))
@@ -276,6 +302,7 @@ mod tests {
                 bias: -2.7,
                 weights: vec![1.6, 0.6, 0.1, 0.1, 0.9, 0.1, 0.4, -4.0, 0.5, 1.1, 2.3, -0.4],
                 inside_rate: 0.3,
+                newcomer: familiarity::Newcomer { elsewhere_log_odds: 1.4, claimed_log_odds: -0.2 },
             },
             round_trip: round_trip::Parameters {
                 classes: vec![class; round_trip::CLASS_COUNT],
@@ -350,6 +377,91 @@ mod tests {
         Finding::ALL.iter().filter_map(|finding| features.get(finding.score())).sum()
     }
 
+    fn anchor(place_of: (f64, f64), rtt_ms: u32) -> (Option<PlaceUnchecked>, Vec<u32>) {
+        (place(place_of), vec![rtt_ms * 1000])
+    }
+
+    #[test]
+    fn one_bad_anchor_is_outvoted_and_two_breaches_speak() {
+        const ATLANTA: (f64, f64) = (33.75, -84.39);
+        const FRANKFURT: (f64, f64) = (50.11, 8.68);
+        let with = |anchors| {
+            let network = NetworkUnchecked { anchors, ..path(26, 0) };
+            judged(&samples(0, network, claim()), &Profile::default())
+        };
+        // An anchor that says it stands in Frankfurt and answers Memphis in 18 ms.
+        let features = with(vec![anchor(ATLANTA, 24), anchor(FRANKFURT, 18)]);
+        assert_eq!(features.get(FeatureId::NetworkBoundLogOdds), Some(0.3));
+        // What keeps the bound is not clearing either, as long as something breaks it.
+        assert!((0.0..0.5).contains(&sum(&features)), "{}", sum(&features));
+        // One that is far too long.
+        assert!(sum(&with(vec![anchor(ATLANTA, 24), anchor(FRANKFURT, 900)])) < 1.0);
+        // Two that are too short: Lisbon and Frankfurt both within 20 ms, and Dallas not.
+        let features = with(vec![anchor(LISBON, 20), anchor(FRANKFURT, 18)]);
+        assert_eq!(features.get(FeatureId::NetworkBoundLogOdds), Some(4.0));
+        assert!(features.get(FeatureId::NetworkBoundBeyondKm).is_some_and(|km| km > 4_000.0));
+    }
+
+    #[test]
+    fn through_the_air_only_the_bound_of_light_speaks() {
+        for radio in [2, 5] {
+            let network = NetworkUnchecked { connection_type: radio, ..path(190, 420) };
+            let features = judged(&samples(0, network, claim()), &Profile::default());
+            assert_eq!(features.get(FeatureId::NetworkRoundTripLogOdds), None);
+            assert_eq!(features.get(FeatureId::NetworkGapLogOdds), None);
+            let network = NetworkUnchecked { connection_type: radio, ..path(3, 0) };
+            let features = judged(&samples(0, network, claim()), &Profile::default());
+            assert_eq!(features.get(FeatureId::NetworkBoundLogOdds), Some(1.5));
+        }
+        // In flight, by the operator's autonomous system, however far its antenna is.
+        let aloft = NetworkUnchecked { autonomous_system_number: 22_351, ..abroad() };
+        let mut profile = month_at_home();
+        let samples = samples(24 * 29 + 3, aloft, None);
+        assert_eq!(judged(&samples, &profile).get(FeatureId::NetworkTravelLogOdds), None);
+        let before = (profile.trail.clone(), profile.regions.len());
+        profile.learn(&observe(&samples), &parameters(), samples.time);
+        assert_eq!((profile.trail.clone(), profile.regions.len()), before);
+    }
+
+    #[test]
+    fn a_new_hire_is_held_against_the_claim_from_the_first_login() {
+        let of = |network, claim| judged(&samples(0, network, claim), &Profile::default());
+        let at_home = of(home(), claim()).get(FeatureId::NetworkFamiliarityLogOdds);
+        let abroad = of(abroad(), claim()).get(FeatureId::NetworkFamiliarityLogOdds);
+        assert_eq!((at_home.is_some_and(|score| score < 0.0), abroad), (true, Some(1.4)));
+    }
+
+    #[test]
+    fn known_addresses_are_checked_again_and_moved_ones_are_no_journey() {
+        let office = || NetworkUnchecked { ip_address: "93.184.216.34".into(), ..home() };
+        let mut profile = month_at_home();
+        let learnt = samples(24 * 29 + 2, office(), None);
+        profile.learn(&observe(&learnt), &parameters(), learnt.time);
+        let back = samples(24 * 29 + 3, home(), None);
+        profile.learn(&observe(&back), &parameters(), back.time);
+        // A new edition puts the office in Lisbon.
+        let moved = samples(24 * 29 + 4, NetworkUnchecked { address_place: place(LISBON), ..office() }, None);
+        assert_eq!(judged(&moved, &profile).get(FeatureId::NetworkTravelLogOdds), None);
+        // A flat in Lisbon is known by now; an hour after home it is a journey all the same.
+        let flat = samples(24 * 20, abroad(), None);
+        profile.learn(&observe(&flat), &parameters(), flat.time);
+        let soon = samples(24 * 29 + 4, abroad(), None);
+        assert!(
+            judged(&soon, &profile).get(FeatureId::NetworkTravelSpeedKmPerHour).is_some_and(|speed| speed > 6_000.0)
+        );
+    }
+
+    #[test]
+    fn a_late_event_moves_nobody_and_is_judged_by_its_own_time() {
+        let mut profile = month_at_home();
+        let last = profile.trail.last;
+        let late = samples(24 * 20 + 5, abroad(), None);
+        // Nine days before the last stay: an ordinary flight.
+        assert!(judged(&late, &profile).get(FeatureId::NetworkTravelSpeedKmPerHour).is_some_and(|speed| speed < 50.0));
+        profile.learn(&observe(&late), &parameters(), late.time);
+        assert_eq!(profile.trail.last, last);
+    }
+
     #[test]
     fn a_first_session_is_neither_familiar_nor_strange() {
         let features = judged(&samples(0, abroad(), None), &Profile::default());
@@ -385,9 +497,9 @@ mod tests {
         let features = judged(&samples, &profile);
         assert_eq!(features.get(FeatureId::NetworkTravelLogOdds), None);
         assert!(features.get(FeatureId::NetworkAnonymizedLogOdds).is_some_and(|score| score <= 0.7));
-        let before = (profile.last, profile.regions.len());
+        let before = (profile.trail.clone(), profile.regions.len());
         profile.learn(&observe(&samples), &parameters(), samples.time);
-        assert_eq!((profile.last, profile.regions.len()), before);
+        assert_eq!((profile.trail.clone(), profile.regions.len()), before);
     }
 
     #[test]
@@ -424,9 +536,11 @@ mod tests {
         // An operator overseas who answers TCP, and one behind a domestic proxy.
         assert!(of(190, 193) > 3.0);
         assert!(of(26, 213) > 3.0);
-        // 3 ms reach 300 km: not Memphis. One vantage alone stays under 3 nats.
+        // 3 ms reach 300 km: not Memphis. One vantage proves nothing, and the estimate is silent.
         let features = judged(&samples(0, path(3, 0), claim()), &Profile::default());
-        assert!((2.0..3.0).contains(&sum(&features)));
+        assert!((sum(&features) - 1.5).abs() < 1e-9);
+        assert_eq!(features.get(FeatureId::NetworkBoundBreachCount), Some(1.0));
+        assert_eq!(features.get(FeatureId::NetworkRoundTripLogOdds), None);
         // A company proxy 35 ms away is no operator.
         assert!(of(26, 61) < 1.0);
     }

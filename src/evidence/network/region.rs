@@ -122,6 +122,11 @@ pub fn claimed_place(claim: &Claim) -> Option<Place> {
     })
 }
 
+/// Centre and radius of a region; `None` when it is not listed.
+pub fn region_place(region_code: &str) -> Option<Place> {
+    find(&COUNTRIES, region_code)
+}
+
 fn find(table: &[(&str, f64, f64, u32)], code: &str) -> Option<Place> {
     let index = table.binary_search_by(|(other, ..)| (*other).cmp(code)).ok()?;
     let (_, latitude_degrees, longitude_degrees, radius_km) = table[index];
