@@ -59,6 +59,10 @@ pub struct PreparedStanding {
     by_finding: Vec<Option<usize>>,
 }
 
+/// Greatest cap of a finding, nats: beyond any evidence there is, and small enough for what findings add to be told
+/// exactly.
+const EVIDENCE_MAX: f64 = 1e3;
+
 fn one_day() -> f64 {
     1.0
 }
@@ -82,8 +86,10 @@ impl StandingModel {
                 && entry.within_variance >= 0.0
                 && (0.0..1.0).contains(&entry.hostile_share)
                 && entry.score_cap > 0.0
+                && entry.score_cap <= EVIDENCE_MAX
                 && entry.evidence_max > 0.0
-                && entry.evidence_max_sustained >= entry.evidence_max;
+                && entry.evidence_max_sustained >= entry.evidence_max
+                && entry.evidence_max_sustained <= EVIDENCE_MAX;
             if !sound {
                 return Err(format!("standing of `{}` holds a number out of range", entry.finding));
             }
