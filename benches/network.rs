@@ -1,7 +1,7 @@
 //! The network family alone: how many logins a second one core scores for familiarity, journeys and round trips.
 //!
-//! `cargo bench --bench network` lets 1,000 workers log in for a month, then prints p50 and p99 of one login, measured and
-//! learned, and the rate. Floor: 100,000 logins a second.
+//! `cargo bench --bench network` lets 1,000 workers log in for a month, then prints p50 and p99 of one login, measured
+//! and learned, and the rate. Floor: 100,000 logins a second.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a bench that cannot go on should say where")]
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 

@@ -169,8 +169,8 @@ pub fn read(file: Option<&Path>, flags: impl Serialize) -> Result<ConfigUnchecke
         .map_err(|error| error.into_iter().map(told).collect::<Vec<_>>().join("; "))
 }
 
-/// Whether a variable tells of a service named `elsewhere` rather than sets something: Kubernetes hands every pod such as
-/// ELSEWHERE_SERVICE_HOST and ELSEWHERE_PORT_50061_TCP_ADDR, and no setting begins like them.
+/// Whether a variable tells of a service named `elsewhere` rather than sets something: Kubernetes hands every pod such
+/// as ELSEWHERE_SERVICE_HOST and ELSEWHERE_PORT_50061_TCP_ADDR, and no setting begins like them.
 fn of_an_orchestrator(key: &UncasedStr) -> bool {
     let key = key.as_str().to_ascii_lowercase();
     key == "port" || ["service_host", "service_port", "port_"].iter().any(|begin| key.starts_with(begin))

@@ -1,9 +1,9 @@
 //! What the operator's own databases say of an address: place, autonomous system, kind of network, anonymizers.
 //!
 //! A room with files, beside the doors: it fills in what a caller left out of a network sample, before the event is
-//! checked, so that everything behind `event` stays pure and judges the same whoever looked the address up. It overrides
-//! nothing that was sent unless it is told to. Addresses go into a lookup and nowhere else: not into a log, not into an
-//! error. May import `event`.
+//! checked, so that everything behind `event` stays pure and judges the same whoever looked the address up. It
+//! overrides nothing that was sent unless it is told to. Addresses go into a lookup and nowhere else: not into a log,
+//! not into an error. May import `event`.
 //!
 //! Files are read whole into memory, so that one replaced or cut off under a running service harms nothing, and read
 //! again when they change. A file that cannot be used at the start is an error; later it is a warning, and the edition
@@ -97,8 +97,8 @@ fn connection_type(name: &str) -> Option<i32> {
 }
 
 impl AddressBook {
-    /// Reads the databases of these files; the first that tells a fact wins. With `prevail` what they tell replaces what
-    /// the caller sent.
+    /// Reads the databases of these files; the first that tells a fact wins. With `prevail` what they tell replaces
+    /// what the caller sent.
     ///
     /// # Errors
     /// Names the first file that is missing, cut off, no database, or one that tells nothing used here.
@@ -207,7 +207,8 @@ impl Told {
 }
 
 /// Puts what the databases tell where nothing was sent, or with `prevail` in place of it; returns whether anything was
-/// put. A subdivision and a place go with the region that was told: of another region than the caller sent, neither is put.
+/// put. A subdivision and a place go with the region that was told: of another region than the caller sent, neither is
+/// put.
 fn fill(network: &mut NetworkUnchecked, told: Told, prevail: bool) -> bool {
     let mut put = false;
     if let Some(region_code) = told.region_code.as_ref().filter(|_| prevail || network.region_code.is_empty()) {

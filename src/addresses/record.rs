@@ -1,8 +1,8 @@
 //! What an entry of an address database tells, in the shapes that databases on the market use.
 //!
-//! Decoded by shape and not by the database's name, so that a database an operator made or bought elsewhere works too: a
-//! country as a map with `iso_code` or as a bare code, coordinates under `location` or beside it, an autonomous system as
-//! a number or as `AS64496`, facts at the top or under `traits`.
+//! Decoded by shape and not by the database's name, so that a database an operator made or bought elsewhere works too:
+//! a country as a map with `iso_code` or as a bare code, coordinates under `location` or beside it, an autonomous
+//! system as a number or as `AS64496`, facts at the top or under `traits`.
 
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};

@@ -75,8 +75,8 @@ fn checked(item: Item, rules: &Rules, addresses: &AddressBook) -> Result<Submiss
     }
 }
 
-/// An event with what the operator's databases tell of its address, where the caller left it out. What the caller sent is
-/// hashed before, so that an event repeated after a new edition is the same event.
+/// An event with what the operator's databases tell of its address, where the caller left it out. What the caller sent
+/// is hashed before, so that an event repeated after a new edition is the same event.
 pub fn told(mut event: EventUnchecked, addresses: &AddressBook) -> EventUnchecked {
     if let Some(network) = &mut event.network {
         addresses.tell(network);

@@ -177,8 +177,8 @@ impl Doors {
         self.callers.tenants()
     }
 
-    /// Lets in a call that stays open and does no work of its own: it takes one of the tenant's places for watchers, and
-    /// none of those that logins need.
+    /// Lets in a call that stays open and does no work of its own: it takes one of the tenant's places for watchers,
+    /// and none of those that logins need.
     ///
     /// # Errors
     /// As [`Doors::enter`]; `RESOURCE_EXHAUSTED` when the tenant has too many watchers.

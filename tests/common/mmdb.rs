@@ -1,5 +1,6 @@
 //! Writes tiny address databases: a binary trie of networks over a section of entries, and the metadata at the end, as
-//! the MaxMind DB file format 2.0 has them. Records are 32 bits wide; nothing is shared or sorted, since tests are small.
+//! the MaxMind DB file format 2.0 has them. Records are 32 bits wide; nothing is shared or sorted, since tests are
+//! small.
 
 /// A value of the format.
 #[derive(Debug, Clone)]

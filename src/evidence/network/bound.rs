@@ -1,10 +1,10 @@
 //! The bound of physics: light in fibre goes 200 km per ms, so a round trip of 1 ms covers at most 100 km.
 //!
-//! It bounds from above and says nothing else: a client that answers Dallas in 3 ms is within 300 km of it and cannot be
-//! in Memphis, 677 km away. No route, load or radio can break it, so it holds on every kind of network. What can break it
-//! is the caller: 0.04 % of real pairs do, because a server is not where its owner says, and such an anchor is wrong for
-//! everybody every day. So **one anchor proves nothing**: a lone breach says little, one among anchors that agree with
-//! the claim next to nothing, and two speak.
+//! It bounds from above and says nothing else: a client that answers Dallas in 3 ms is within 300 km of it and cannot
+//! be in Memphis, 677 km away. No route, load or radio can break it, so it holds on every kind of network. What can
+//! break it is the caller: 0.04 % of real pairs do, because a server is not where its owner says, and such an anchor
+//! is wrong for everybody every day. So **one anchor proves nothing**: a lone breach says little, one among anchors
+//! that agree with the claim next to nothing, and two speak.
 //!
 //! Where a proxy answers for the client, the bound is the proxy's. It is silent on marked and company networks, whose
 //! exits stand anywhere, and shrinks with the gap that shows a proxy.

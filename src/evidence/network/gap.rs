@@ -24,8 +24,8 @@ const FAR_PROXY_SEEN_SHARE: f64 = 0.1;
 const PROXY_WIDENED: f64 = 1.5;
 /// Distances at which a proxy of unknown place is thought to stand, from the nearest to the farthest of the region.
 const PROXY_DISTANCES: usize = 4;
-/// Least width of the region in which a company keeps its proxies, km: a continent's, for small countries' companies rent
-/// them abroad.
+/// Least width of the region in which a company keeps its proxies, km: a continent's, for small countries' companies
+/// rent them abroad.
 const PROXY_KM_MIN: f64 = 4_000.0;
 /// Least gap told apart, milliseconds: half the spread of direct clients.
 const GAP_MS_MIN: f64 = 1.0;

@@ -79,8 +79,8 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// Whether the last mile goes through the air, so that delay says nothing of distance and the address little of place
-    /// (see [`radio`]). A phone on a network of unknown kind is thought to be on its carrier's.
+    /// Whether the last mile goes through the air, so that delay says nothing of distance and the address little of
+    /// place (see [`radio`]). A phone on a network of unknown kind is thought to be on its carrier's.
     pub fn radio(&self) -> bool {
         self.mobile || self.satellite || (self.phone && !self.wired)
     }

@@ -7,7 +7,8 @@
 //! start and end no journey.
 
 /// Autonomous systems of satellite and in-flight operators, sorted. Facts from public registries of numbers; a caller
-/// that knows better says so by `CONNECTION_TYPE_SATELLITE`. Operators with landlines under the same number are left out.
+/// that knows better says so by `CONNECTION_TYPE_SATELLITE`. Operators with landlines under the same number are left
+/// out.
 const SATELLITE_SYSTEMS: [u32; 29] = [
     800,     // OneWeb
     5_377,   // Marlink, ships

@@ -1,9 +1,9 @@
 //! Where a claim is, when it names a region but no place: centre and radius of states and countries.
 //!
-//! Coarse on purpose: the circle covers where people live, the Canaries, Corsica and Okinawa included, and findings give
-//! its radius to the worker. So the centre may lie off the middle of the map, in Spain's case off the land. A claim of
-//! Tennessee is 35.8 north, 86.2 west, 380 km; a claim of the United States alone is 39.0 north, 96.0 west, 2 400 km,
-//! which is the contiguous states: Alaska and Hawaii are claimed by their subdivision.
+//! Coarse on purpose: the circle covers where people live, the Canaries, Corsica and Okinawa included, and findings
+//! give its radius to the worker. So the centre may lie off the middle of the map, in Spain's case off the land. A
+//! claim of Tennessee is 35.8 north, 86.2 west, 380 km; a claim of the United States alone is 39.0 north, 96.0 west, 2
+//! 400 km, which is the contiguous states: Alaska and Hawaii are claimed by their subdivision.
 
 use crate::event::{Claim, Place};
 

@@ -184,7 +184,8 @@ struct LegWord {
 /// claim is, and on networks through the air, whose delay says nothing of distance.
 ///
 /// Legs too short for the claimed place are left to [`super::bound`]. The others are weighed together: each leg's word
-/// is held to [`LEG_MAX`], so that one anchor that does not stand where it says, or one bad route, is outvoted by the rest.
+/// is held to [`LEG_MAX`], so that one anchor that does not stand where it says, or one bad route, is outvoted by the
+/// rest.
 pub fn judge(observation: &Observation, claim: &Claim, parameters: &Parameters) -> Option<Verdict> {
     if observation.radio() {
         return None;

@@ -1,9 +1,9 @@
 //! Journeys: how fast the worker would have had to go since the last session.
 //!
-//! Time is the events', whatever order they come in. Anonymised networks, carriers, satellites and aircraft say nothing of
-//! where anybody is: they start no journey and end none. The same address or machine made no journey. Both radii are given
-//! to the traveller, and under [`DISTANCE_KM_MIN`] nothing is said. A known address is checked like any other, unless the
-//! geolocation itself moved it since: that is a new edition of a database and no journey.
+//! Time is the events', whatever order they come in. Anonymised networks, carriers, satellites and aircraft say
+//! nothing of where anybody is: they start no journey and end none. The same address or machine made no journey. Both
+//! radii are given to the traveller, and under [`DISTANCE_KM_MIN`] nothing is said. A known address is checked like
+//! any other, unless the geolocation itself moved it since: that is a new edition of a database and no journey.
 //!
 //! Worked example: Memphis to Lisbon is 6 800 km; with radii of 50 km each 6 700 km. Within 3 hours that is 2 233 km/h,
 //! more than twice an aircraft; the next day it is an ordinary flight.
@@ -139,8 +139,8 @@ impl Trail {
             && self.spots.iter().all(|spot| on_earth(&spot.place()))
     }
 
-    /// Remembers where a session was. Carriers, satellites, aircraft, phones on unknown networks and anonymised networks
-    /// are never remembered, and a late event does not move the last stay.
+    /// Remembers where a session was. Carriers, satellites, aircraft, phones on unknown networks and anonymised
+    /// networks are never remembered, and a late event does not move the last stay.
     pub fn remember(&mut self, observation: &Observation, time: EventTime) {
         let Some(place) = believable(observation) else { return };
         if observation.phone {

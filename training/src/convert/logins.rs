@@ -42,9 +42,10 @@ pub fn requests(logins: &[Login]) -> Vec<Request> {
         .collect()
 }
 
-/// New hires of every user: the first `known` logins of their own teach, then comes either the next of their own, or, in
-/// its place and as long after the last as it was made, a naive attacker's. All carry the claim of the country most of
-/// the user's logins at home come from. Truth `enrol`, the label of the own login, or `atk_naive`; group = the user.
+/// New hires of every user: the first `known` logins of their own teach, then comes either the next of their own, or,
+/// in its place and as long after the last as it was made, a naive attacker's. All carry the claim of the country most
+/// of the user's logins at home come from. Truth `enrol`, the label of the own login, or `atk_naive`; group = the
+/// user.
 pub fn newcomers(logins: &[Login], known: usize) -> Vec<Request> {
     let homes = home_countries(logins);
     let mut requests = Vec::new();

@@ -89,7 +89,8 @@ pub(super) fn curves(
     Ok(curves)
 }
 
-/// Slices of the reliability: all honest logins, those on journeys, by phone, through shared exits; the attacks with each.
+/// Slices of the reliability: all honest logins, those on journeys, by phone, through shared exits; the attacks with
+/// each.
 pub(super) fn slices(
     data: &Path,
     new_scorer: &mut dyn FnMut() -> Box<dyn Scorer>,

@@ -86,8 +86,8 @@ fn with_inside(honest: &[f64], outside: &[f64], share: f64) -> Vec<f64> {
     mixed
 }
 
-/// What the scores lose by not being calibrated, bits: 0 when they are true log-likelihood ratios of honest sessions and
-/// of hostile ones with their `share` of sessions from inside.
+/// What the scores lose by not being calibrated, bits: 0 when they are true log-likelihood ratios of honest sessions
+/// and of hostile ones with their `share` of sessions from inside.
 fn cllr_loss(honest: &[f64], outside: &[f64], share: f64) -> Option<f64> {
     if outside.is_empty() {
         return None;

@@ -1,4 +1,5 @@
-//! Round trips on the real matrix: servers of the United States that nothing was fitted on, operators in North-East Asia.
+//! Round trips on the real matrix: servers of the United States that nothing was fitted on, operators in North-East
+//! Asia.
 
 use super::{Groups, STRONG_LOG_ODDS, Sides, Text, cllr_loss, contrast, score, share, tpr_at_one_percent};
 use crate::convert::pings::{Form, company_proxy, company_vpn, honest, operators};
@@ -175,7 +176,7 @@ pub(super) fn figures(
             "claimed servers",
             Text {
                 name: "network.direct_one_sample.united_states_beyond_3_nats",
-                description: "true US servers, one TCP round trip, a usual one and not the day's shortest: beyond +3 nats",
+                description: "true US servers, one TCP round trip, the mean of the day: share beyond +3 nats",
                 ..spare(Some(0.01))
             },
         ),
@@ -240,8 +241,8 @@ pub(super) fn slices(
     Ok(slices)
 }
 
-/// Operators against true servers: a rate at a threshold of the honest, and what calibration loses. Resampled by claimed
-/// server, the operators' sessions going along with the claim they make.
+/// Operators against true servers: a rate at a threshold of the honest, and what calibration loses. Resampled by
+/// claimed server, the operators' sessions going along with the claim they make.
 fn against(
     matrix: &Matrix,
     form: Form,
