@@ -229,6 +229,10 @@ fn a_verdict_names_the_editions_and_a_moved_address_is_no_journey() {
     assert_eq!(results.len(), 1);
     assert_eq!(reason(&results[0], "REASON_CODE_NETWORK_IMPLAUSIBLE_TRAVEL"), None, "{}", results[0]);
     assert_eq!(results[0]["verdict"]["addressDatabases"][0]["buildTime"], "2026-11-21T00:00:00Z");
+    // An event sent again is the same event under any edition, and its verdict names the one it was given by.
+    let again = score(&files, "again.ndjson", past.lines().next().unwrap(), &second);
+    assert_eq!(again[0]["verdict"]["replayed"], true, "{}", again[0]);
+    assert_eq!(again[0]["verdict"]["addressDatabases"], serde_json::json!([named]));
 }
 
 #[test]

@@ -165,6 +165,7 @@ impl Profile {
                 let most = list.iter().map(|entry| f64::from(entry.weight)).fold(0.0, f64::max);
                 (name, f64::from(self.session_weight), most, list.len() as f64)
             })
+            .chain(self.trail.place_count().map(|count| ("network.places", f64::from(self.session_weight), 1.0, count)))
             .collect()
     }
 }

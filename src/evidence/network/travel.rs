@@ -166,6 +166,12 @@ impl Trail {
         });
     }
 
+    /// How many places are kept, the last stay's among them; `None` for none.
+    pub(super) fn place_count(&self) -> Option<f64> {
+        let count = self.spots.len() + usize::from(self.last.is_some());
+        (count > 0).then_some(count as f64)
+    }
+
     /// Forgets the places of addresses that are not known any more.
     pub(super) fn retain(&mut self, known: impl Fn(u32) -> bool) {
         self.spots.retain(|spot| known(spot.address));

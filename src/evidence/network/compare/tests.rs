@@ -310,5 +310,5 @@ fn a_profile_merged_with_nothing_is_itself_and_stays_small() {
     let kept = busy.addresses.len() + busy.pools.len() + busy.systems.len() + busy.clients.len();
     assert!(kept <= 32);
     assert!(busy.addresses.iter().all(|seen| seen.weight >= profile::WEIGHT_MIN));
-    assert_eq!(busy.summaries().len(), 5);
+    assert_eq!(busy.summaries().len(), 6);
 }

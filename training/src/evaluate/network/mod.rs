@@ -144,3 +144,45 @@ pub fn evaluate(
     figures.extend(round_trips::figures(data, new_scorer, seed)?);
     Ok(figures)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn true_ratios_lose_nothing_and_doubled_ones_do() {
+        // Two answers, told apart 3 to 1 outside and not at all from inside: true ratios of the mixture.
+        let share = 0.5;
+        let of = |p_hostile: f64, p_honest: f64| ((1.0 - share) * p_hostile / p_honest + share).ln();
+        let (high, low) = (of(0.75, 0.25), of(0.25, 0.75));
+        let side = |highs: usize| {
+            let mut scores = vec![high; highs];
+            scores.resize(400, low);
+            scores
+        };
+        let (honest, outside) = (side(100), side(300));
+        assert!(cllr_loss(&honest, &outside, share).unwrap() < 1e-3);
+        let double = |scores: &[f64]| scores.iter().map(|score| 3.0 * score).collect::<Vec<f64>>();
+        assert!(cllr_loss(&double(&honest), &double(&outside), share).unwrap() > 0.02);
+        assert_eq!(cllr_loss(&honest, &[], share), None);
+    }
+
+    #[test]
+    fn the_page_in_the_tree_has_tables_and_drawings_that_are_there() {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+        let page = std::fs::read_to_string(docs.join("network.md")).unwrap();
+        let tables: Vec<&str> = page.split("<!-- figures:").skip(1).collect();
+        assert!(tables.len() >= 2);
+        for table in tables {
+            let rows =
+                table.split("<!-- end -->").next().unwrap().lines().filter(|line| line.starts_with("| `network."));
+            assert!(rows.count() > 10, "an empty table: measure with --docs docs");
+        }
+        let drawings: Vec<&str> = page.split("](img/").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+        assert_eq!(drawings.len(), 4);
+        for drawing in drawings {
+            let size = std::fs::metadata(docs.join("img").join(drawing)).unwrap().len();
+            assert!((1_000..60_000).contains(&size), "{drawing} is {size} bytes");
+        }
+    }
+}
