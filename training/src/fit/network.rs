@@ -185,10 +185,17 @@ const PHONE_EXCUSE_MIN: f64 = -5.0;
 /// Sessions a user needs before their logins are fitted on: earlier ones are shrunk, not scored.
 const FIT_SESSIONS_MIN: f64 = 5.0;
 
+/// Hostile sessions that look like the worker's own: the inside share stands for them. That the set gives a targeted
+/// attacker a new lease of the user's own network every time is its invention, and would make every honest new lease
+/// suspicious.
+fn inside(label: &str) -> bool {
+    label == "farm" || label == "atk_targeted"
+}
+
 fn fit_familiarity(logins: &[logins::Login], samples: &[Samples], parameters: &mut Parameters) -> Result<(), String> {
     let replayed = replay(logins, samples, parameters);
     let chosen: Vec<&Replayed<'_>> =
-        replayed.iter().filter(|one| one.session_weight >= FIT_SESSIONS_MIN && one.login.label != "farm").collect();
+        replayed.iter().filter(|one| one.session_weight >= FIT_SESSIONS_MIN && !inside(&one.login.label)).collect();
     let truths = Array1::from_iter(chosen.iter().map(|one| !one.login.legit()));
     let hostile = truths.iter().filter(|hostile| **hostile).count() as f64;
     let prior_log_odds = (hostile / (truths.len() as f64 - hostile)).ln();

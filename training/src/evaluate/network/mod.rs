@@ -179,7 +179,7 @@ mod tests {
             assert!(rows.count() > 10, "an empty table: measure with --docs docs");
         }
         let drawings: Vec<&str> = page.split("](img/").skip(1).filter_map(|rest| rest.split(')').next()).collect();
-        assert_eq!(drawings.len(), 4);
+        assert_eq!(drawings.len(), 3);
         for drawing in drawings {
             let size = std::fs::metadata(docs.join("img").join(drawing)).unwrap().len();
             assert!((1_000..60_000).contains(&size), "{drawing} is {size} bytes");

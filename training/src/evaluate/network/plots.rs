@@ -2,7 +2,7 @@
 //!
 //! Of the matrix, which may be measured but not handed on, only quantiles by region and distance are drawn.
 
-use super::{Groups, familiarity, round_trips, with_inside};
+use super::{Groups, familiarity, with_inside};
 use crate::corpus::pings;
 use crate::evaluate::NewScorer;
 use crate::evaluate::typing::Sides;
@@ -60,7 +60,7 @@ pub fn draw(data: &Path, new_scorer: &mut NewScorer<'_>, directory: &Path) -> Re
     })?;
     let familiar: Vec<Slice> = familiarity::slices(data, new_scorer)?
         .into_iter()
-        .map(|(name, groups)| inside(&name, &groups, "legit", familiarity::INSIDE_RATE))
+        .map(|(name, groups)| inside(&name, &groups, familiarity::INSIDE_RATE))
         .collect();
     save("network-reliability-familiarity.svg", &|area| {
         reliability(
@@ -68,18 +68,6 @@ pub fn draw(data: &Path, new_scorer: &mut NewScorer<'_>, directory: &Path) -> Re
             "Is a nat a nat? Familiarity and travel",
             "Hostile: 7 of 10 attackers from elsewhere, 3 of 10 sessions just like the worker's own",
             &familiar,
-        )
-    })?;
-    let trips: Vec<Slice> = round_trips::slices(data, new_scorer)?
-        .into_iter()
-        .map(|(name, groups)| inside(&name, &groups, "us", round_trips::INSIDE_RATE))
-        .collect();
-    save("network-reliability-round-trips.svg", &|area| {
-        reliability(
-            area,
-            "Is a nat a nat? Round trips",
-            "Hostile: 3 of 4 operators of North-East Asia, 1 of 4 with truly domestic round trips",
-            &trips,
         )
     })?;
     Ok(files)
@@ -101,10 +89,10 @@ fn slice(name: &str, groups: &Groups, attack: &str) -> Slice {
 }
 
 /// Scores of all groups together, the hostile side with its share of sessions from inside.
-fn inside(name: &str, groups: &Groups, honest: &str, share: f64) -> Slice {
+fn inside(name: &str, groups: &Groups, share: f64) -> Slice {
     let (mut mated, mut outside) = (Vec::new(), Vec::new());
     for (truth, scores) in groups.values().flatten() {
-        if truth.starts_with(honest) { mated.extend(scores) } else { outside.extend(scores) }
+        if truth.starts_with("legit") { mated.extend(scores) } else { outside.extend(scores) }
     }
     let non_mated = with_inside(&mated, &outside, share);
     Slice { name: name.into(), people: vec![Sides { mated, non_mated }] }

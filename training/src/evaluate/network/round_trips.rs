@@ -1,7 +1,7 @@
 //! Round trips on the real matrix: servers of the United States that nothing was fitted on, operators in North-East
 //! Asia.
 
-use super::{Groups, STRONG_LOG_ODDS, Sides, Text, cllr_loss, contrast, score, share, tpr_at_one_percent};
+use super::{STRONG_LOG_ODDS, Sides, Text, cllr_loss, contrast, score, share, tpr_at_one_percent};
 use crate::convert::pings::{Form, company_proxy, company_vpn, honest, operators};
 use crate::corpus::pings::{self, Matrix};
 use crate::request::{Figure, Request, Scorer};
@@ -215,30 +215,10 @@ pub(super) fn figures(
 }
 
 /// Share of hostile sessions with truly domestic round trips that the scores allow for (`fit/network.rs`).
-pub(super) const INSIDE_RATE: f64 = 0.25;
+const INSIDE_RATE: f64 = 0.25;
 
 fn loss_of(honest: &[f64], hostile: &[f64]) -> Option<f64> {
     cllr_loss(honest, hostile, INSIDE_RATE)
-}
-
-/// Slices of the reliability, by which round trips were measured.
-pub(super) fn slices(
-    data: &Path,
-    new_scorer: &mut dyn FnMut() -> Box<dyn Scorer>,
-) -> Result<Vec<(String, Groups)>, String> {
-    let matrix = pings::read(data)?;
-    let mut slices = Vec::new();
-    for (form, name) in [
-        (Form::Tcp, "TCP"),
-        (Form::TcpAndAnchors, "TCP, three vantages"),
-        (Form::Application, "application"),
-        (Form::TcpAndApplication, "TCP and application"),
-    ] {
-        let mut requests = honest(&matrix, form);
-        requests.extend(operators(&matrix, form));
-        slices.push((name.to_string(), score(requests, new_scorer().as_mut(), None)?));
-    }
-    Ok(slices)
 }
 
 /// Operators against true servers: a rate at a threshold of the honest, and what calibration loses. Resampled by
