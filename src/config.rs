@@ -69,6 +69,10 @@ pub struct ConfigUnchecked {
     pub address_databases: Vec<PathBuf>,
     /// Whether what they tell replaces what callers sent: off, since a caller may know its own networks better.
     pub address_databases_prevail: bool,
+    /// Address and port of the page of metrics; absent counts nothing.
+    pub metrics_listen: Option<String>,
+    /// Directory of a model that judges in shadow; needs `metrics_listen`, where it is told.
+    pub shadow_model: Option<PathBuf>,
 }
 
 impl Default for ConfigUnchecked {
@@ -92,6 +96,8 @@ impl Default for ConfigUnchecked {
             false_flag_budget: None,
             address_databases: Vec::new(),
             address_databases_prevail: false,
+            metrics_listen: None,
+            shadow_model: None,
         }
     }
 }
@@ -146,6 +152,10 @@ pub struct Config {
     pub address_databases: Vec<PathBuf>,
     /// Whether what they tell replaces what callers sent.
     pub address_databases_prevail: bool,
+    /// Address of the page of metrics; `None` counts nothing.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Directory of the model in shadow.
+    pub shadow_model: Option<PathBuf>,
 }
 
 /// Reads defaults, file, environment and flags, in this order.
@@ -286,6 +296,15 @@ impl ConfigUnchecked {
         {
             return Err(format!("`false_flag_budget` is {budget}: flags per honest worker-month, 1e-6 to 0.1"));
         }
+        let metrics_listen = match &self.metrics_listen {
+            Some(address) => Some(address.parse().map_err(|_| {
+                format!("`metrics_listen` is {address:?}: an address and a port such as 127.0.0.1:9464")
+            })?),
+            None => None,
+        };
+        if self.shadow_model.is_some() && metrics_listen.is_none() {
+            return Err("`shadow_model` is told in the metrics alone: set `metrics_listen` too".into());
+        }
         Ok(Config {
             listen,
             data_dir: self.data_dir,
@@ -304,6 +323,8 @@ impl ConfigUnchecked {
             false_flag_budget: self.false_flag_budget,
             address_databases: self.address_databases,
             address_databases_prevail: self.address_databases_prevail,
+            metrics_listen,
+            shadow_model: self.shadow_model,
         })
     }
 }

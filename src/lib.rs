@@ -1,7 +1,7 @@
 //! elsewhere: a behavioural session anomaly model service.
 //!
-//! `ls src` in alphabetical order is the path of a login: **api → event → evidence → history → model → risk**
-//! (→ sinks, to come). Imports run one way; `tests/tidy.rs` fails the build when one turns round:
+//! `ls src` in alphabetical order is the path of a login: **api → event → evidence → history → model → risk →
+//! sinks**. Imports run one way; `tests/tidy.rs` fails the build when one turns round:
 //!
 //! | Room | May import |
 //! | --- | --- |
@@ -13,7 +13,8 @@
 //! | `addresses` | `event` |
 //! | `pipeline` | `event` … `risk`, `history` |
 //! | `api` | `pipeline`, `addresses`, `event`, `risk`, `history`, `model`, `config` |
-//! | `cli` | `pipeline`, `api`, `addresses`, `history`, `model`, `config`, `event`, `risk` |
+//! | `sinks` | `risk` |
+//! | `cli` | `pipeline`, `api`, `addresses`, `history`, `model`, `config`, `event`, `risk`, `sinks` |
 //!
 //! `event`, `evidence`, `model` and `risk` are pure: no I/O but loading a model, no clock, no randomness. Time arrives
 //! in the event. `addresses` stands beside the doors: it looks addresses up in the operator's own databases.
@@ -28,3 +29,4 @@ pub mod history;
 pub mod model;
 pub mod pipeline;
 pub mod risk;
+pub mod sinks;
