@@ -20,7 +20,7 @@ use crate::history::{AlikeHand, Answer, Arrival, Durable, NonceClaim, NonceFault
 use crate::history::{TokenKind, Visit, WorkerRecord};
 use crate::model::{Model, StandingModel};
 use crate::risk::verdict::Findings;
-use crate::risk::{Maturity, StandingLevel, Verdict, Whereabouts, WorkerStanding};
+use crate::risk::{AddressDatabase, Maturity, StandingLevel, Verdict, Whereabouts, WorkerStanding};
 use arc_swap::{ArcSwap, ArcSwapOption};
 pub use live::Live;
 pub use shadow::{Glance, Sighting};
@@ -413,6 +413,10 @@ fn judge(
     let as_of = samples.time.max(record.last_seen);
     aside.glance = in_shadow.map(|(shadow, weighed)| shadow::glance(shadow, &weighed, record, as_of));
     let standing = record.standing.report(&model.standing, as_of.0);
+    let databases = samples.network.iter().flat_map(|network| &network.databases);
+    let address_databases = databases
+        .map(|build| AddressDatabase { database_type: build.database_type.clone(), build_seconds: build.build_seconds })
+        .collect();
     let findings = Findings {
         event_id,
         worker_id,
@@ -424,6 +428,7 @@ fn judge(
         maturity,
         whereabouts,
         standing,
+        address_databases,
     };
     Verdict::new(findings, model)
 }

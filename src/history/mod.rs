@@ -59,6 +59,16 @@ pub trait Kept: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Version of the written form. Raise it when the form changes: what was written under another is refused by name,
     /// but for the records that [`Record::read_older`] takes.
     const FORMAT: u8;
+
+    /// What is written behind the form above, where there is anything: later additions that older readers lack.
+    fn addition(&self) -> postcard::Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    /// Takes what [`Kept::addition`] wrote at the start of `bytes`, and returns what follows it.
+    fn add<'a>(&mut self, bytes: &'a [u8]) -> postcard::Result<&'a [u8]> {
+        Ok(bytes)
+    }
 }
 
 /// What is kept of one worker.

@@ -77,7 +77,7 @@ enum Command {
         /// Seed of splits, simulations and intervals.
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// Also write the drawings and tables of typing into this directory's `img/` and `typing.md`.
+        /// Also write the drawings and tables of the families' pages (`typing.md`, `network.md`) into this directory.
         #[arg(long, value_name = "DIR")]
         docs: Option<PathBuf>,
     },
@@ -252,8 +252,7 @@ fn run(command: Command) -> Result<(), String> {
             bar.finish_and_clear();
             print_figures(&figures);
             match docs {
-                Some(docs) if family.covers("typing") => document(&docs, &data, &mut new_scorer, &figures),
-                Some(_) => Err("--docs is for typing: no other family has a page yet".into()),
+                Some(docs) => document(family, &docs, &data, &mut new_scorer, &figures),
                 None => Ok(()),
             }
         }
@@ -302,22 +301,37 @@ fn run(command: Command) -> Result<(), String> {
     }
 }
 
-/// Writes the drawings and the tables of typing's page.
+/// Writes the drawings and the tables of the families' pages.
 fn document(
+    family: Part,
     docs: &Path,
     data: &Path,
     new_scorer: &mut evaluate::NewScorer<'_>,
     figures: &[Figure],
 ) -> Result<(), String> {
-    let path = docs.join("typing.md");
+    let img = docs.join("img");
+    let mut written = 0;
+    if family.covers("typing") {
+        paged(docs, "typing.md", figures, evaluate::typing::plots::draw(data, new_scorer, figures, &img)?)?;
+        written += 1;
+    }
+    if family.covers("network") {
+        paged(docs, "network.md", figures, evaluate::network::plots::draw(data, new_scorer, &img)?)?;
+        written += 1;
+    }
+    if written == 0 { Err("--docs is for typing and network: no other family has a page yet".into()) } else { Ok(()) }
+}
+
+/// Writes the tables of one page, whose drawings are made.
+fn paged(docs: &Path, name: &str, figures: &[Figure], drawings: Vec<PathBuf>) -> Result<(), String> {
+    let path = docs.join(name);
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
     let page = std::fs::read_to_string(&path).map_err(failed)?;
     let page = evaluate::typing::page::rewritten(&page, figures)?;
-    for file in evaluate::typing::plots::draw(data, new_scorer, figures, &docs.join("img"))? {
+    std::fs::write(&path, page).map_err(failed)?;
+    for file in drawings.iter().chain([&path]) {
         println!("wrote {}", file.display());
     }
-    std::fs::write(&path, page).map_err(failed)?;
-    println!("wrote {}", path.display());
     Ok(())
 }
 
