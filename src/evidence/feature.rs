@@ -171,6 +171,15 @@ features! {
     CrowdTypistLogOdds = "crowd.typist_log_odds",
     CrowdTypistWorkerCount = "crowd.typist_worker_count",
     CrowdTypistRatio = "crowd.typist_likelihood_log_ratio",
+    TimezoneCalendarLogOdds = "timezone.calendar_log_odds",
+    TimezoneCalendarWorkedCount = "timezone.calendar_worked_count",
+    TimezoneCalendarFreeCount = "timezone.calendar_free_count",
+    TimezoneCalendarElsewhereRestedCount = "timezone.calendar_elsewhere_rested_count",
+    TimezoneCalendarElsewhereFreeCount = "timezone.calendar_elsewhere_free_count",
+    TimezoneCalendarClocksLogOdds = "timezone.calendar_clocks_log_odds",
+    TimezoneChangeLogOdds = "timezone.change_log_odds",
+    TimezoneChangeMinutes = "timezone.change_shift_minutes",
+    TimezoneChangeSessionCount = "timezone.change_session_count",
 }
 
 impl FeatureId {
@@ -232,6 +241,8 @@ findings! {
     TelemetrySilent = "telemetry.silent", Telemetry, TelemetrySilentLogOdds, [TelemetrySilentEventCount];
     TypingOrdered = "typing.ordered", Typing, TypingOrderedLogOdds, [TypingOrderedPressCount, TypingOrderedEnrolledPresses, TypingHandoverLogOdds, TypingAlternationCount, TypingPressIntervalMedianMicros, TypingDwellMedianMicros];
     CrowdTypist = "crowd.typist", Crowd, CrowdTypistLogOdds, [CrowdTypistRatio, CrowdTypistWorkerCount];
+    TimezoneCalendar = "timezone.calendar", Timezone, TimezoneCalendarLogOdds, [TimezoneCalendarWorkedCount, TimezoneCalendarFreeCount, TimezoneCalendarElsewhereRestedCount, TimezoneCalendarElsewhereFreeCount, TimezoneCalendarClocksLogOdds];
+    TimezoneChange = "timezone.change", Timezone, TimezoneChangeLogOdds, [TimezoneChangeMinutes, TimezoneChangeSessionCount];
 }
 
 impl Finding {

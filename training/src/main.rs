@@ -76,7 +76,7 @@ enum Command {
         /// Seed of splits, simulations and intervals.
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// Also write the drawings and tables of typing into this directory's `img/` and `typing.md`.
+        /// Also write drawings and tables into this directory's `img/` and the pages of typing or timezone.
         #[arg(long, value_name = "DIR")]
         docs: Option<PathBuf>,
     },
@@ -233,8 +233,17 @@ fn run(command: Command) -> Result<(), String> {
             bar.finish_and_clear();
             print_figures(&figures);
             match docs {
-                Some(docs) if family.covers("typing") => document(&docs, &data, &mut new_scorer, &figures),
-                Some(_) => Err("--docs is for typing: no other family has a page yet".into()),
+                Some(docs) if family.covers("typing") || family.covers("timezone") => {
+                    if family.covers("typing") {
+                        document(&docs, &data, &mut new_scorer, &figures)?;
+                    }
+                    if family.covers("timezone") {
+                        let draw = |images: &Path| evaluate::timezone::plots::draw(&data, &figures, seed, images);
+                        write_page(&docs, "timezone.md", &figures, &draw)?;
+                    }
+                    Ok(())
+                }
+                Some(_) => Err("--docs is for a family that has a page: typing or timezone".into()),
                 None => Ok(()),
             }
         }
@@ -282,6 +291,24 @@ fn document(
     let page = std::fs::read_to_string(&path).map_err(failed)?;
     let page = evaluate::typing::page::rewritten(&page, figures)?;
     for file in evaluate::typing::plots::draw(data, new_scorer, figures, &docs.join("img"))? {
+        println!("wrote {}", file.display());
+    }
+    std::fs::write(&path, page).map_err(failed)?;
+    println!("wrote {}", path.display());
+    Ok(())
+}
+
+/// Writes the drawings and the tables of a family's page.
+fn write_page(
+    docs: &Path,
+    name: &str,
+    figures: &[Figure],
+    draw: &dyn Fn(&Path) -> Result<Vec<PathBuf>, String>,
+) -> Result<(), String> {
+    let path = docs.join(name);
+    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+    let page = evaluate::typing::page::rewritten(&std::fs::read_to_string(&path).map_err(failed)?, figures)?;
+    for file in draw(&docs.join("img"))? {
         println!("wrote {}", file.display());
     }
     std::fs::write(&path, page).map_err(failed)?;
