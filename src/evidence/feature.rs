@@ -174,6 +174,15 @@ features! {
     NetworkBoundLogOdds = "network.bound_log_odds",
     NetworkBoundBeyondKm = "network.bound_beyond_km",
     NetworkBoundBreachCount = "network.bound_breach_count",
+    TimezoneCalendarLogOdds = "timezone.calendar_log_odds",
+    TimezoneCalendarWorkedCount = "timezone.calendar_worked_count",
+    TimezoneCalendarFreeCount = "timezone.calendar_free_count",
+    TimezoneCalendarElsewhereRestedCount = "timezone.calendar_elsewhere_rested_count",
+    TimezoneCalendarElsewhereFreeCount = "timezone.calendar_elsewhere_free_count",
+    TimezoneCalendarClocksLogOdds = "timezone.calendar_clocks_log_odds",
+    TimezoneChangeLogOdds = "timezone.change_log_odds",
+    TimezoneChangeMinutes = "timezone.change_shift_minutes",
+    TimezoneChangeSessionCount = "timezone.change_session_count",
 }
 
 impl FeatureId {
@@ -236,6 +245,8 @@ findings! {
     TypingOrdered = "typing.ordered", Typing, TypingOrderedLogOdds, [TypingOrderedPressCount, TypingOrderedEnrolledPresses, TypingHandoverLogOdds, TypingAlternationCount, TypingPressIntervalMedianMicros, TypingDwellMedianMicros];
     CrowdTypist = "crowd.typist", Crowd, CrowdTypistLogOdds, [CrowdTypistRatio, CrowdTypistWorkerCount];
     NetworkBound = "network.bound", Network, NetworkBoundLogOdds, [NetworkBoundBeyondKm, NetworkBoundBreachCount];
+    TimezoneCalendar = "timezone.calendar", Timezone, TimezoneCalendarLogOdds, [TimezoneCalendarWorkedCount, TimezoneCalendarFreeCount, TimezoneCalendarElsewhereRestedCount, TimezoneCalendarElsewhereFreeCount, TimezoneCalendarClocksLogOdds];
+    TimezoneChange = "timezone.change", Timezone, TimezoneChangeLogOdds, [TimezoneChangeMinutes, TimezoneChangeSessionCount];
 }
 
 impl Finding {

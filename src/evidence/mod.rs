@@ -117,6 +117,24 @@ pub struct Profiles {
     pub telemetry: telemetry::Profile,
 }
 
+/// What records of formats 1 and 2 hold of the families.
+#[derive(Debug, Clone, Deserialize)]
+pub struct FirstProfiles {
+    timezone: timezone::FirstProfile,
+    typing: typing::Profile,
+    remote_input: remote_input::Profile,
+    network: network::Profile,
+    crowd: crowd::Profile,
+    telemetry: telemetry::Profile,
+}
+
+impl From<FirstProfiles> for Profiles {
+    fn from(first: FirstProfiles) -> Self {
+        let FirstProfiles { timezone, typing, remote_input, network, crowd, telemetry } = first;
+        Self { timezone: timezone.into(), typing, remote_input, network, crowd, telemetry }
+    }
+}
+
 impl Profiles {
     /// Names what in profiles read back no session can have left there. `None` when sound.
     pub fn unsound(&self) -> Option<&'static str> {

@@ -2,8 +2,8 @@
 
 use super::{Kept, Record};
 use crate::event::EventTime;
-use crate::evidence::Profiles;
 use crate::evidence::typing::table::TableShare;
+use crate::evidence::{FirstProfiles, Profiles};
 use crate::risk::standing::FirstStanding;
 use crate::risk::{Days, Maturity, Standing, Verdict};
 use serde::{Deserialize, Serialize};
@@ -26,10 +26,20 @@ pub struct WorkerRecord {
 /// The record of format 1: before the latest days weighed on their own, and the days of a standing were kept.
 #[derive(Deserialize)]
 struct WithoutDays {
-    profiles: Profiles,
+    profiles: FirstProfiles,
     standing: FirstStanding,
     maturity: Maturity,
     last_seen: EventTime,
+}
+
+/// The record of format 2: before days of rest were read.
+#[derive(Deserialize)]
+struct WithoutAttendance {
+    profiles: FirstProfiles,
+    standing: Standing,
+    maturity: Maturity,
+    last_seen: EventTime,
+    days: Days,
 }
 
 /// Times that the wire can tell: those of a `Timestamp`, the years 1 to 9999.
@@ -37,7 +47,7 @@ const TELLABLE_MICROS: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 impl Kept for WorkerRecord {
-    const FORMAT: u8 = 2;
+    const FORMAT: u8 = 3;
 }
 
 impl Record for WorkerRecord {
@@ -46,11 +56,20 @@ impl Record for WorkerRecord {
     }
 
     fn read_older(format: u8, bytes: &[u8]) -> Option<postcard::Result<(Self, &[u8])>> {
-        let whole = |(read, rest)| {
+        let without_days = |(read, rest)| {
             let WithoutDays { profiles, standing, maturity, last_seen } = read;
-            (Self { profiles, standing: standing.into(), maturity, last_seen, days: Days::default() }, rest)
+            let (profiles, standing) = (profiles.into(), standing.into());
+            (Self { profiles, standing, maturity, last_seen, days: Days::default() }, rest)
         };
-        (format == 1).then(|| postcard::take_from_bytes(bytes).map(whole))
+        let without_attendance = |(read, rest)| {
+            let WithoutAttendance { profiles, standing, maturity, last_seen, days } = read;
+            (Self { profiles: profiles.into(), standing, maturity, last_seen, days }, rest)
+        };
+        match format {
+            1 => Some(postcard::take_from_bytes(bytes).map(without_days)),
+            2 => Some(postcard::take_from_bytes(bytes).map(without_attendance)),
+            _ => None,
+        }
     }
 
     fn phrases(&self) -> impl Iterator<Item = (u64, &[i16])> {

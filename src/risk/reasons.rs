@@ -58,6 +58,7 @@ reason_codes! {
     // Later additions stand at the end: kept verdicts hold positions.
     TypingSharedAccount = 203,
     NetworkBoundBroken = 406,
+    TimezoneActivityChanged = 104,
 }
 
 impl ReasonCode {
@@ -67,6 +68,8 @@ impl ReasonCode {
             Finding::TimezoneClock => Self::TimezoneClaimMismatch,
             Finding::TimezoneRhythm => Self::TimezoneActivityShifted,
             Finding::TimezoneNetwork => Self::TimezoneNetworkMismatch,
+            Finding::TimezoneCalendar => Self::TimezoneCalendarElsewhere,
+            Finding::TimezoneChange => Self::TimezoneActivityChanged,
             Finding::TypingPhrase | Finding::TypingTable | Finding::TypingOrdered => Self::TypingDifferentTypist,
             Finding::TypingSynthetic => Self::TypingSynthetic,
             Finding::RemoteInputPointer => Self::RemoteInputPointerRelayed,

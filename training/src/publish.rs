@@ -112,7 +112,7 @@ pub fn card(file: &ModelFile, evaluation: &Evaluation) -> String {
          | remote_input: challenge | simulated people, delays of our captures | ours |\n\
          | network: round-trip constants by region and access class | WonderProxy pings of 2020-07 (constants only) | published for public use |\n\
          | network: familiarity and travel | semi-real logins | ours |\n\
-         | timezone: weekly templates | public commit histories (aggregates only) | facts |\n\
+         | timezone: weekly templates, rates of free days | public commit histories (aggregates only); dates of the package `holidays` | facts; MIT |\n\
          | crowd, telemetry | priors by judgement, stated in the code | - |\n\
          | weights, standing, calibration, levels | simulated companies | ours |\n\n\
          No coefficient, gate or threshold was fitted on CMU, Aalto, or the replayed human behaviour of the captures. Choices were\n\
@@ -145,12 +145,20 @@ fn figures_table(text: &mut String, figures: &[Figure]) {
          *Real* data are development data: nobody in them was used to fit what they measure, but for figures that say\n\
          otherwise. *Measure* marks data that may measure and never fit. Intervals are 95 %, resampled by person, recording,\n\
          server or author. Reproduce with `cargo run --release -p training -- evaluate all --data <directory>`.\n\n\
-         Typing by machines of each kind, and people by fifths, stand in `docs/typing.md` and in `evaluation.json`.\n\n\
+         Typing by machines of each kind, and people by fifths, stand in `docs/typing.md`, the rhythm by session starts and\n\
+         calendars in `docs/timezone.md`, and all in `evaluation.json`.\n\n\
          | figure | value | 95 % interval | floor | sample | source |\n| --- | --- | --- | --- | --- | --- |\n",
     );
     // Hundreds of cells of grids: a table of the page, not of the card, which keeps what has a floor.
     let in_grid = |figure: &&Figure| {
-        let grids = ["typing.machine_", "typing.phrase_by_", "typing.table_by_", "typing.fairness_"];
+        let grids = [
+            "typing.machine_",
+            "typing.phrase_by_",
+            "typing.table_by_",
+            "typing.fairness_",
+            "timezone.rhythm_",
+            "timezone.calendar_",
+        ];
         figure.floor.is_none() && grids.iter().any(|grid| figure.name.starts_with(grid))
     };
     for figure in figures.iter().filter(|figure| !in_grid(figure)) {

@@ -71,6 +71,9 @@ fn role(finding: Finding) -> Role {
         }
         // Rhythm corroborates, it never convicts.
         Finding::TimezoneRhythm => role(-2.0, 3.0, 3.0, 3.0, true),
+        // Days of rest and changes of hours belong to people's lives: they support others and carry nothing alone.
+        Finding::TimezoneCalendar => role(-0.6, 1.5, 1.5, 1.5, true),
+        Finding::TimezoneChange => role(-0.5, 1.5, 1.0, 1.0, true),
         Finding::TelemetryReplay => role(0.0, 4.0, 4.0, 4.0, false),
         Finding::RemoteInputDevice | Finding::RemoteInputSoftware => role(-0.5, 2.5, 2.5, 2.5, false),
         Finding::NetworkFamiliarity => role(-2.0, 4.0, 2.0, 2.0, false),
