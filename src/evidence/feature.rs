@@ -171,6 +171,9 @@ features! {
     CrowdTypistLogOdds = "crowd.typist_log_odds",
     CrowdTypistWorkerCount = "crowd.typist_worker_count",
     CrowdTypistRatio = "crowd.typist_likelihood_log_ratio",
+    TypingPhraseRecentLogOdds = "typing.phrase_recent_log_odds",
+    TypingPhraseAnchorLogOdds = "typing.phrase_anchor_log_odds",
+    TelemetryNearestSampleRate = "telemetry.nearest_sample_rate",
 }
 
 impl FeatureId {
@@ -209,7 +212,7 @@ findings! {
     TimezoneClock = "timezone.clock", Timezone, TimezoneClockLogOdds, [TimezoneOffsetClaimDifferenceMinutes, TimezoneOffsetZoneDifferenceMinutes];
     TimezoneRhythm = "timezone.rhythm", Timezone, TimezoneRhythmLogOdds, [TimezoneRhythmOffsetMinutes, TimezoneClaimOffsetProbability, TimezoneRhythmSessionCount];
     TimezoneNetwork = "timezone.network", Timezone, TimezoneNetworkLogOdds, [TimezoneOffsetNetworkDifferenceMinutes];
-    TypingPhrase = "typing.phrase", Typing, TypingPhraseLogOdds, [TypingPhraseDistance, TypingPhraseEnrolledCount, TypingPhraseBackgroundCount, TypingPressIntervalMedianMicros, TypingDwellMedianMicros];
+    TypingPhrase = "typing.phrase", Typing, TypingPhraseLogOdds, [TypingPhraseDistance, TypingPhraseEnrolledCount, TypingPhraseBackgroundCount, TypingPhraseRecentLogOdds, TypingPhraseAnchorLogOdds, TypingPressIntervalMedianMicros, TypingDwellMedianMicros];
     TypingTable = "typing.table", Typing, TypingTableLogOdds, [TypingTableFeatureCount, TypingTableEnrolledPresses, TypingHandoverLogOdds, TypingAlternationCount];
     TypingSynthetic = "typing.synthetic", Typing, TypingSyntheticLogOdds, [TypingMachineLikenessLogOdds, TypingPressIntervalSpreadMicros, TypingDwellSpreadMicros, TypingRolloverRate];
     RemoteInputPointer = "remote_input.pointer", RemoteInput, RemoteInputPointerLogOdds, [RemoteInputPointerGapMedianMicros, RemoteInputPointerGapP05Micros, RemoteInputPointerGapP95Micros, RemoteInputPointerBurstRate, RemoteInputPointerStepP95, RemoteInputPointerMoveCount];
@@ -228,7 +231,7 @@ findings! {
     CrowdSite = "crowd.site", Crowd, CrowdSiteLogOdds, [CrowdSiteWorkerCount, CrowdClaimDisagreementCount];
     CrowdAuthenticator = "crowd.authenticator", Crowd, CrowdAuthenticatorLogOdds, [CrowdAuthenticatorWorkerCount];
     CrowdRelay = "crowd.relay", Crowd, CrowdRelayLogOdds, [CrowdCommonStallCount];
-    TelemetryReplay = "telemetry.replay", Telemetry, TelemetryReplayLogOdds, [TelemetryRepeatedSampleCount];
+    TelemetryReplay = "telemetry.replay", Telemetry, TelemetryReplayLogOdds, [TelemetryRepeatedSampleCount, TelemetryNearestSampleRate];
     TelemetrySilent = "telemetry.silent", Telemetry, TelemetrySilentLogOdds, [TelemetrySilentEventCount];
     TypingOrdered = "typing.ordered", Typing, TypingOrderedLogOdds, [TypingOrderedPressCount, TypingOrderedEnrolledPresses, TypingHandoverLogOdds, TypingAlternationCount, TypingPressIntervalMedianMicros, TypingDwellMedianMicros];
     CrowdTypist = "crowd.typist", Crowd, CrowdTypistLogOdds, [CrowdTypistRatio, CrowdTypistWorkerCount];
