@@ -214,6 +214,12 @@ impl PhraseProfile {
         self.spreads.get(self.means.len()..).filter(|anchor| anchor.len() > HEADER_WORDS)
     }
 
+    /// Whether what stands behind the spreads is a whole anchor.
+    pub(super) fn anchor_sound(&self) -> bool {
+        let times = self.means.len();
+        self.anchor().is_some_and(|anchor| anchor.len() == HEADER_WORDS + times.div_ceil(stride(times)))
+    }
+
     /// Whether an anchor was laid.
     pub fn anchored(&self) -> bool {
         self.anchor().is_some()
@@ -433,13 +439,16 @@ mod tests {
     }
 
     #[test]
-    fn anchors_cut_short_in_a_store_are_not_walked_off() {
+    fn an_anchor_cut_short_in_a_store_is_unsound_and_not_walked_off() {
         let mut profile = settled();
+        assert!(profile.sound());
         profile.spreads.truncate(TIMES + HEADER_WORDS + 2);
+        assert!(!profile.sound());
         learn(&mut profile, 60..120, |_| (0.0, 0.0), Lesson::Full);
         assert!(ratio(&profile, 0.0).is_some());
         profile.spreads.truncate(TIMES + 1);
+        assert!(!profile.sound());
         learn(&mut profile, 120..150, |_| (0.0, 0.0), Lesson::Full);
-        assert!(profile.anchored());
+        assert!(profile.sound());
     }
 }

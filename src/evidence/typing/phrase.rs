@@ -99,9 +99,9 @@ impl PhraseProfile {
         }
     }
 
-    /// Whether every time has its spread.
+    /// Whether every time has its spread, and the anchor, where there is one, all its times.
     pub fn sound(&self) -> bool {
-        self.means.len() == self.spreads.len()
+        self.spreads.len() == self.means.len() || self.anchor_sound()
     }
 
     /// Whether the observation can be lined up with this profile.

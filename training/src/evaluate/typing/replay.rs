@@ -42,7 +42,8 @@ fn normal(random: &mut Random) -> f64 {
 fn replayed(stretch: &Stretch, how: How, random: &mut Random) -> Stretch {
     let mut moved = |times: &[u32]| -> Vec<u32> {
         let scale = f64::from(how.percent) / 100.0;
-        let mut of = |micros: &u32| (f64::from(*micros) * scale + f64::from(how.noise_micros) * normal(random)).max(1.0);
+        let mut of =
+            |micros: &u32| (f64::from(*micros) * scale + f64::from(how.noise_micros) * normal(random)).max(1.0);
         times.iter().map(|micros| of(micros).round() as u32).collect()
     };
     Stretch {
