@@ -24,7 +24,8 @@ pub fn compare(
         |digest: &&u64| profile.first_seen(**digest).is_some_and(|seen| time.micros_since(seen).abs() > RETRY_MICROS);
     let equal = observation.digests.iter().filter(old).count();
     let before = EventTime(time.0.saturating_sub(RETRY_MICROS));
-    let nearness = observation.sketch.as_ref().and_then(|sketch| profile.nearness(sketch, before));
+    let sketch = observation.sketch.as_ref().filter(|_| parameters.near_replay_rate > 0.0);
+    let nearness = sketch.and_then(|sketch| profile.nearness(sketch, before));
     if let Some(nearness) = nearness {
         let feature = FeatureId::TelemetryNearestSampleRate;
         features.set_beside(feature, nearness, Some(parameters.near_replay_rate), None, Baseline::Worker);
@@ -84,6 +85,30 @@ mod tests {
     fn a_sample_of_last_week_is_a_replay_and_of_last_minute_a_retry() {
         assert_eq!(replay_score(7 * DAY), Some(4.0));
         assert_eq!(replay_score(60_000_000), None);
+    }
+
+    #[test]
+    fn a_phrase_near_an_earlier_one_is_a_replay_and_models_of_before_do_not_ask() {
+        use super::super::sketch::of_words;
+        let score = |parameters: &Parameters, sketch: u64, minutes: i64| {
+            let mut profile = Profile::default();
+            for number in 1..=10_u64 {
+                // Far from each other: each has its own two sums far out.
+                let earlier =
+                    Observation { sketch: Some(of_words(100 << (6 * number), 7 << 32)), ..Observation::default() };
+                profile.learn(&earlier, parameters, EventTime(20_000 * DAY));
+            }
+            let today = Observation { sketch: Some(of_words(sketch, 7 << 32)), spoke: true, ..Observation::default() };
+            let mut features = Features::default();
+            compare(&today, &profile, EventTime(20_000 * DAY + minutes * 60_000_000), parameters, &mut features);
+            (features.get(FeatureId::TelemetryReplayLogOdds), features.get(FeatureId::TelemetryRepeatedSampleCount))
+        };
+        let (fitted, day) = (Parameters::prior(), 1_440);
+        assert_eq!(score(&fitted, (100 << 24) + 1, day).0, Some(3.0));
+        assert_eq!(score(&fitted, 100 << 3, day).0, None);
+        assert_eq!(score(&fitted, (100 << 24) + 1, 5).0, None, "within a quarter of an hour it is a retry");
+        let before = Parameters { near_replay_rate: 0.0, ..fitted };
+        assert_eq!(score(&before, (100 << 24) + 1, day).0, None);
     }
 
     #[test]
