@@ -44,8 +44,8 @@ pub struct Parameters {
 impl Parameters {
     /// Priors by judgement: an exact repeat of 16 or more timings does not happen by chance (under 1 in 2^40 at a
     /// 1 ms clock), so its weight is bounded by innocent double reporting alone; silence has many innocent causes. The
-    /// nearest of 1,929 logins of the sets that may be fitted on was .209 of the ordinary distance: the limit is two
-    /// thirds of that.
+    /// nearest of 1,929 logins of the sets that may be fitted on was .189 of the ordinary distance: the limit is three
+    /// quarters of that.
     pub fn prior() -> Self {
         Self {
             replay_weight: 4.0,
