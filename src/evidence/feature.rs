@@ -183,6 +183,9 @@ features! {
     TimezoneChangeLogOdds = "timezone.change_log_odds",
     TimezoneChangeMinutes = "timezone.change_shift_minutes",
     TimezoneChangeSessionCount = "timezone.change_session_count",
+    TypingPhraseRecentLogOdds = "typing.phrase_recent_log_odds",
+    TypingPhraseAnchorLogOdds = "typing.phrase_anchor_log_odds",
+    TelemetryNearestSampleRate = "telemetry.nearest_sample_rate",
 }
 
 impl FeatureId {
@@ -221,7 +224,7 @@ findings! {
     TimezoneClock = "timezone.clock", Timezone, TimezoneClockLogOdds, [TimezoneOffsetClaimDifferenceMinutes, TimezoneOffsetZoneDifferenceMinutes];
     TimezoneRhythm = "timezone.rhythm", Timezone, TimezoneRhythmLogOdds, [TimezoneRhythmOffsetMinutes, TimezoneClaimOffsetProbability, TimezoneRhythmSessionCount];
     TimezoneNetwork = "timezone.network", Timezone, TimezoneNetworkLogOdds, [TimezoneOffsetNetworkDifferenceMinutes];
-    TypingPhrase = "typing.phrase", Typing, TypingPhraseLogOdds, [TypingPhraseDistance, TypingPhraseEnrolledCount, TypingPhraseBackgroundCount, TypingPressIntervalMedianMicros, TypingDwellMedianMicros];
+    TypingPhrase = "typing.phrase", Typing, TypingPhraseLogOdds, [TypingPhraseDistance, TypingPhraseEnrolledCount, TypingPhraseBackgroundCount, TypingPhraseRecentLogOdds, TypingPhraseAnchorLogOdds, TypingPressIntervalMedianMicros, TypingDwellMedianMicros];
     TypingTable = "typing.table", Typing, TypingTableLogOdds, [TypingTableFeatureCount, TypingTableEnrolledPresses, TypingHandoverLogOdds, TypingAlternationCount];
     TypingSynthetic = "typing.synthetic", Typing, TypingSyntheticLogOdds, [TypingMachineLikenessLogOdds, TypingPressIntervalSpreadMicros, TypingDwellSpreadMicros, TypingRolloverRate];
     RemoteInputPointer = "remote_input.pointer", RemoteInput, RemoteInputPointerLogOdds, [RemoteInputPointerGapMedianMicros, RemoteInputPointerGapP05Micros, RemoteInputPointerGapP95Micros, RemoteInputPointerBurstRate, RemoteInputPointerStepP95, RemoteInputPointerMoveCount];
@@ -240,7 +243,7 @@ findings! {
     CrowdSite = "crowd.site", Crowd, CrowdSiteLogOdds, [CrowdSiteWorkerCount, CrowdClaimDisagreementCount];
     CrowdAuthenticator = "crowd.authenticator", Crowd, CrowdAuthenticatorLogOdds, [CrowdAuthenticatorWorkerCount];
     CrowdRelay = "crowd.relay", Crowd, CrowdRelayLogOdds, [CrowdCommonStallCount];
-    TelemetryReplay = "telemetry.replay", Telemetry, TelemetryReplayLogOdds, [TelemetryRepeatedSampleCount];
+    TelemetryReplay = "telemetry.replay", Telemetry, TelemetryReplayLogOdds, [TelemetryRepeatedSampleCount, TelemetryNearestSampleRate];
     TelemetrySilent = "telemetry.silent", Telemetry, TelemetrySilentLogOdds, [TelemetrySilentEventCount];
     TypingOrdered = "typing.ordered", Typing, TypingOrderedLogOdds, [TypingOrderedPressCount, TypingOrderedEnrolledPresses, TypingHandoverLogOdds, TypingAlternationCount, TypingPressIntervalMedianMicros, TypingDwellMedianMicros];
     CrowdTypist = "crowd.typist", Crowd, CrowdTypistLogOdds, [CrowdTypistRatio, CrowdTypistWorkerCount];

@@ -170,11 +170,11 @@ impl Profiles {
         let mut learned = false;
         self.timezone.learn(&seen.timezone, &parameters.timezone, seen.time);
         let lesson = if always {
-            typing::Lesson::Full
+            typing::Lesson::Confirmed
         } else {
             typing::lesson(&seen.typing, features, &self.typing, &parameters.typing)
         };
-        let log_odds = features.get(feature::FeatureId::TypingPhraseLogOdds).unwrap_or(0.0);
+        let log_odds = typing::phrase_log_odds(features).unwrap_or(0.0);
         self.typing.learn(&seen.typing, &parameters.typing, seen.time, lesson, log_odds);
         if always || typing::teaches_ordered(&seen.typing, features, &self.typing, &parameters.typing) {
             self.typing.learn_ordered(&seen.typing, &parameters.typing, seen.time);

@@ -1,5 +1,6 @@
 //! Typing against a worker's past: findings, and the measurements behind them.
 
+use super::anchor;
 use super::background::PhraseBackground;
 use super::gate::Lesson;
 use super::observe::{Centre, Observation, Unfit};
@@ -124,7 +125,13 @@ fn compare_phrase(
         return if changed { CoverageStatus::Abstained } else { CoverageStatus::NoHistory };
     };
     let Some(score) = known.score(phrase, &parameters.phrase, background) else { return CoverageStatus::NoHistory };
-    features.set(FeatureId::TypingPhraseLogOdds, machine.explained(parameters.phrase.calibrated(&score)));
+    let recent = machine.explained(parameters.phrase.calibrated(&score));
+    let log_odds = score.anchor_ratio.map_or(recent, |anchor_ratio| anchor::together(recent, anchor_ratio));
+    features.set(FeatureId::TypingPhraseLogOdds, log_odds);
+    if let Some(anchor_ratio) = score.anchor_ratio {
+        features.set(FeatureId::TypingPhraseRecentLogOdds, recent);
+        features.set(FeatureId::TypingPhraseAnchorLogOdds, anchor_ratio);
+    }
     features.set_beside(
         FeatureId::TypingPhraseDistance,
         score.distance,
@@ -212,6 +219,11 @@ pub fn teaches_ordered(
     !blurred(observation, features, parameters) && score.is_none_or(accepted)
 }
 
+/// What the login's phrase says against the recent logins: what teaches a recent mean is judged by the recent mean.
+pub fn phrase_log_odds(features: &Features) -> Option<f64> {
+    features.get(FeatureId::TypingPhraseRecentLogOdds).or_else(|| features.get(FeatureId::TypingPhraseLogOdds))
+}
+
 /// How much this family would itself let the event teach the profile.
 ///
 /// The first logins are accepted with reserve: all but what is wildly different. A machine's typing teaches nothing.
@@ -220,9 +232,7 @@ pub fn lesson(observation: &Observation, features: &Features, profile: &Profile,
     if stranger || blurred(observation, features, parameters) {
         return Lesson::Nothing;
     }
-    let (Some(score), Some(Ok(phrase))) = (features.get(FeatureId::TypingPhraseLogOdds), &observation.phrase) else {
-        return Lesson::Full;
-    };
+    let (Some(score), Some(Ok(phrase))) = (phrase_log_odds(features), &observation.phrase) else { return Lesson::Full };
     let others = features.get(FeatureId::TypingPhraseBackgroundCount).map_or(0, |count| count as u32);
     profile.phrase(phrase).map_or(Lesson::Full, |known| known.lesson(phrase, score, others, &parameters.phrase))
 }

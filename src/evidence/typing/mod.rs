@@ -8,6 +8,7 @@
 //! deviations enter one Student-t ratio per time; the sum over all times, by the root of their number, is calibrated.
 
 pub mod accord;
+pub mod anchor;
 pub mod background;
 pub mod calibration;
 pub mod compare;
@@ -31,7 +32,7 @@ mod table_profile;
 mod table_sample;
 
 pub use background::PhraseBackground;
-pub use compare::{compare, lesson, teaches_ordered};
+pub use compare::{compare, lesson, phrase_log_odds, teaches_ordered};
 pub use gate::Lesson;
 pub use hand::Hand;
 pub use observe::{Observation, observe};

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// Phrases kept per worker: a login name and one more.
 const PHRASES_MAX: usize = 2;
-/// Presses kept over all phrases: about 8 bytes each, so that with a table's 350 a worker's typing stays under 768.
+/// Presses' worth of room over all phrases: about 8 bytes each, so that with a table's 350 a worker's typing stays under
+/// 768. A phrase takes its presses and what its anchor adds: two of 18 presses fit.
 const PHRASE_PRESSES_KEPT_MAX: usize = 48;
 /// The same for the few workers who are known by tables and by ordered typing both.
 const PHRASE_PRESSES_KEPT_MAX_BOTH: usize = 32;
@@ -128,7 +129,7 @@ impl Profile {
         if let Some(Ok(phrase)) = &observation.phrase {
             if let Some(known) = self.phrases.iter_mut().find(|known| known.lines_up(phrase)) {
                 known.learn_lesson(phrase, &parameters.phrase, day, lesson, log_odds);
-            } else if lesson == Lesson::Full {
+            } else if matches!(lesson, Lesson::Full | Lesson::Confirmed) {
                 let slip = self.phrases.iter().any(|known| known.key == phrase.key && known.outlives_slip(day));
                 if !slip {
                     self.phrases.retain(|known| known.key != phrase.key);
@@ -139,7 +140,7 @@ impl Profile {
                 }
             }
         }
-        if let (Some(table), Lesson::Full) = (&observation.table, lesson)
+        if let (Some(table), Lesson::Full | Lesson::Confirmed) = (&observation.table, lesson)
             && let Some(placed) = observation.placed(&parameters.table)
         {
             let presses = table.press_count;
@@ -165,7 +166,7 @@ impl Profile {
         let mut presses = 0;
         let mut kept = 0;
         self.phrases.retain(|phrase| {
-            presses += phrase.kept_presses();
+            presses += phrase.room();
             kept += 1;
             kept == 1 || (kept <= PHRASES_MAX && presses <= most)
         });

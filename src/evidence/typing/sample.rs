@@ -45,6 +45,7 @@ pub fn parameters() -> Parameters {
                 shared: Gate { full: -2.9, partial: -0.7, pair: -1.8 },
             }],
             gate_young: 0.25,
+            anchor: None,
         },
         table: TableParameters {
             basis: 1,

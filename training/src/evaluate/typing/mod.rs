@@ -14,6 +14,7 @@ mod ordered;
 pub mod page;
 mod phrase;
 pub mod plots;
+mod replay;
 mod slices;
 mod synthetic;
 mod table;
@@ -164,6 +165,7 @@ pub fn evaluate(data: &Path, new_scorer: &mut NewScorer<'_>, seed: u64) -> Resul
     handover::evaluate(&mut figures, data, new_scorer, seed)?;
     identify::evaluate(&mut figures, data, new_scorer, seed)?;
     synthetic::evaluate(&mut figures, data, new_scorer, seed)?;
+    replay::evaluate(&mut figures, data, seed)?;
     fairness::evaluate(&mut figures, data, new_scorer, seed)?;
     Ok(figures)
 }
