@@ -10,6 +10,7 @@
 
 pub mod challenge;
 pub mod compare;
+pub mod coupling;
 pub mod endpoint;
 pub mod forest;
 pub mod keys;

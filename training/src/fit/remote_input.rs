@@ -17,11 +17,15 @@ use rand_xoshiro::Xoshiro256PlusPlus as Random;
 use std::path::Path;
 
 /// Simulated people for pointers: one local and one relayed stretch each per kind.
-const HANDS: u32 = 2_400;
+const HANDS: u32 = 8_000;
 /// Milliseconds of motion per stretch.
 const STRETCH_MILLIS: usize = 16_000;
 /// Most windows taken of one stretch, so that nobody dominates.
-const WINDOWS_PER_STRETCH: usize = 12;
+const WINDOWS_PER_STRETCH: usize = 8;
+/// Moves of the windows fitted on, in turn: a login's sample is short, a session's fills the longest.
+const WINDOW_LENGTHS: [usize; 5] = [50, 150, 50, 100, 75];
+/// How hard pointers are boosted: more trees said more, but each costs every login some ten nanoseconds.
+const POINTER_SETTINGS: Settings = Settings { trees: 300, rate: 0.13 };
 /// Weight of all recordings together beside all simulated stretches, where both are fitted on.
 const RECORDED_SHARE: f64 = 0.2;
 /// Windows of keys drawn per person and side.
@@ -63,10 +67,9 @@ pub fn fit_excluding(data: &Path, seed: u64, protocol: Option<&str>) -> Result<P
     let recorded = captures::captures(data)?;
     let mut random = Random::seed_from_u64(seed ^ 0x7265_6d6f_7465_696e);
     let rows = pointer_rows(&mut random);
-    let settings = Settings { trees: 160, rate: 0.14 };
-    let pointer_raw = forest::fit(&rows.raw, settings)?;
-    let pointer_coalesced = forest::fit(&rows.coalesced, settings)?;
-    let pointer_cadence = forest::fit(&rows.cadence, settings)?;
+    let pointer_raw = forest::fit(&rows.raw, POINTER_SETTINGS)?;
+    let pointer_coalesced = forest::fit(&rows.coalesced, POINTER_SETTINGS)?;
+    let pointer_cadence = forest::fit(&rows.cadence, POINTER_SETTINGS)?;
     let keys = fit_keys(data, &recorded, protocol, &mut random)?;
     let parameters = Parameters {
         pointer_raw,
@@ -105,7 +108,7 @@ pub fn raw_pointer_forest(recorded: &[&Capture], seed: u64) -> Result<Forest, St
     for row in &mut rows[first..] {
         row.weight = weight;
     }
-    forest::fit(&rows, Settings { trees: 160, rate: 0.14 })
+    forest::fit(&rows, POINTER_SETTINGS)
 }
 
 /// Rows for the three pointer forests.
@@ -148,7 +151,12 @@ fn push_windows(
     group: u32,
 ) {
     let mut bare = Vec::new();
-    for window in moves.chunks_exact(pointer::WINDOW_MOVES).take(WINDOWS_PER_STRETCH) {
+    let mut from = 0;
+    // People take turns in which length comes first, since a slow hand fills few.
+    for turn in 0..WINDOWS_PER_STRETCH {
+        let length = WINDOW_LENGTHS[(group as usize + turn) % WINDOW_LENGTHS.len()];
+        let Some(window) = moves.get(from..from + length) else { break };
+        from += length;
         let (gaps, xs, ys) = motion::columns(window, tick);
         let push = |rows: &mut Vec<Row>, window: Option<pointer::Window>| {
             rows.extend(window.map(|window| Row {
