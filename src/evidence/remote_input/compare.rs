@@ -1,7 +1,8 @@
 //! Measurements against the population, the worker's own past and the claim: findings.
 //!
 //! - `pointer`, `key`: passive transport. Fall silent where remote access is sanctioned.
-//! - `loop`: answers to prompts; on a sanctioned path only what goes beyond a near relay counts.
+//! - `loop`: answers to prompts, and by a fraction of a nat the loops of ordinary work; on a sanctioned path only what
+//!   goes beyond a near relay counts.
 //! - `delay`: spread of event delays; weak, since a client's own network spreads them too.
 //! - `device`, `software`: facts of the endpoint; weak, silent where sanctioned.
 //! - `machine`: jigglers; weak.
@@ -13,7 +14,7 @@ use super::challenge;
 use super::forest::soft_limit;
 use super::observe::{KeyObservation, Observation, PointerObservation};
 use super::profile::Profile;
-use super::{Parameters, keys, machine, pointer};
+use super::{Parameters, habits, keys, machine, pointer};
 use crate::event::Claim;
 use crate::evidence::feature::{Baseline, Coverage, CoverageStatus, FeatureId, Features, Finding};
 
@@ -106,7 +107,7 @@ pub fn key_log_odds(windows: &[keys::Window], own_comb: Option<f64>, parameters:
         let passive = parameters.keys.log_odds(&window.measurements);
         let lost = 1.0 - (window.comb / parameters.comb_present).min(1.0);
         // INVARIANT: never below 0, a comb that is present clears nobody.
-        let population = lost * parameters.comb_lost_log_odds;
+        let population = comb_log_odds(window.comb, lost, parameters);
         let own = lost * own_comb.map_or(0.0, |comb| OWN_COMB_LOG_ODDS * comb);
         let released = if auto_released { parameters.auto_release_log_odds } else { 0.0 };
         // Fewer presses than a full window, less to say.
@@ -114,6 +115,17 @@ pub fn key_log_odds(windows: &[keys::Window], own_comb: Option<f64>, parameters:
         sum += (passive + population + own) * full.sqrt() + released;
     }
     parameters.key_doubt.temper(combined(sum, windows.len()))
+}
+
+/// Nats of a comb of this strength by the prior of keyboards: at least 0, and 0 for a comb that is whole.
+fn comb_log_odds(comb: f64, lost: f64, parameters: &Parameters) -> f64 {
+    let knots = &parameters.comb_log_odds;
+    if knots.len() < 2 {
+        return lost * parameters.comb_lost_log_odds;
+    }
+    let at = comb.clamp(0.0, 1.0) * (knots.len() - 1) as f64;
+    let below = (at as usize).min(knots.len() - 2);
+    knots[below] + (at - below as f64) * (knots[below + 1] - knots[below])
 }
 
 fn compare_pointer(
@@ -252,11 +264,31 @@ fn compare_loop(
     features: &mut Features,
     heard: &mut Heard,
 ) {
+    let reactions = &parameters.reactions;
+    let ordinary = observation.habits.map(|habits| {
+        let mut put = |feature, found: Option<(f64, u32)>| {
+            if let Some((millis, count)) = found {
+                features.set(feature, millis * 1e3);
+                heard.samples += count;
+            }
+        };
+        put(FeatureId::RemoteInputNaturalLoopMedianMicros, habits.natural);
+        put(FeatureId::RemoteInputCorrectionMedianMicros, habits.correction);
+        // What a sanctioned path adds to ordinary work was never measured.
+        if sanctioned || assisted { 0.0 } else { habits::log_odds(&habits, reactions) }
+    });
     let Some(answers) = &observation.answers else {
         heard.too_short += u32::from(observation.prompt_count > 0);
+        match ordinary {
+            Some(_) if sanctioned || assisted => heard.abstained += 1,
+            Some(score) => {
+                heard.used += 1;
+                features.set(Finding::RemoteInputLoop.score(), score);
+            }
+            None => {}
+        }
         return;
     };
-    let reactions = &parameters.reactions;
     let past = profile.reaction_past(reactions);
     let (location, spread) = challenge::expected_location(past, reactions);
     // The median of an answer lies beyond its location by the middle of the trial's own noise.
@@ -283,7 +315,8 @@ fn compare_loop(
         return;
     }
     heard.used += 1;
-    features.set(Finding::RemoteInputLoop.score(), challenge::log_odds(answers, past, sanctioned, reactions));
+    let prompted = challenge::log_odds(answers, past, sanctioned, reactions);
+    features.set(Finding::RemoteInputLoop.score(), prompted + ordinary.unwrap_or(0.0));
 }
 
 fn compare_delays(
@@ -357,8 +390,12 @@ impl Heard {
 pub fn accepts(observation: &Observation, features: &Features, _profile: &Profile, _parameters: &Parameters) -> bool {
     let findings =
         [Finding::RemoteInputPointer, Finding::RemoteInputKey, Finding::RemoteInputLoop, Finding::RemoteInputMachine];
-    let local =
-        findings.iter().all(|finding| features.get(finding.score()).is_none_or(|score| score <= ACCEPT_LOG_ODDS_MAX));
+    // Loops of ordinary work say too little, and of too many things, to keep anybody from being learned.
+    let heard = |finding: &Finding| *finding != Finding::RemoteInputLoop || observation.answers.is_some();
+    let local = findings
+        .iter()
+        .filter(|finding| heard(finding))
+        .all(|finding| features.get(finding.score()).is_none_or(|score| score <= ACCEPT_LOG_ODDS_MAX));
     // What a sanctioned path or assistive technology silenced was not judged, so it does not teach either.
     let judged = |score: Finding, measured: bool| !measured || features.get(score.score()).is_some();
     local

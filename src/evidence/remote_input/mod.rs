@@ -13,6 +13,7 @@ pub mod compare;
 pub mod coupling;
 pub mod endpoint;
 pub mod forest;
+pub mod habits;
 pub mod keys;
 pub mod machine;
 pub mod observe;
@@ -62,6 +63,10 @@ pub struct Parameters {
     pub comb_present: f64,
     /// Nats of a comb wholly lost, by a prior of keyboards; not negative.
     pub comb_lost_log_odds: f64,
+    /// Nats of a comb by its strength, knots even from 0 to 1, falling, never under 0; older models have none and go by
+    /// the two numbers above.
+    #[serde(default)]
+    pub comb_log_odds: Vec<f64>,
     /// Nats of dwells that end by themselves.
     pub auto_release_log_odds: f64,
     /// Relays and machines that pointer training cannot have seen.
@@ -92,6 +97,12 @@ impl Parameters {
                 return Err(format!("{name} must lie between 0 and 20 nats"));
             }
         }
+        if self.comb_log_odds.len() == 1
+            || self.comb_log_odds.iter().any(|nats| !(0.0..=20.0).contains(nats))
+            || self.comb_log_odds.windows(2).any(|two| two[1] > two[0])
+        {
+            return Err("comb_log_odds must be none or two and more falling numbers between 0 and 20 nats".into());
+        }
         self.pointer_doubt.check("pointer_doubt")?;
         self.key_doubt.check("key_doubt")
     }
@@ -110,9 +121,6 @@ mod tests {
         let forest =
             |measurement_count| forest::Forest { measurement_count, trees: Vec::new(), intercept: 2.0, slope: 1.0 };
         let doubt = forest::Doubt { unseen_relay_rate: 0.05, odd_machine_rate: 0.01 };
-        // Noise falls by e every 40 ms beyond 0.
-        let noise =
-            |cell: usize| -(challenge::NOISE_FIRST_MILLIS + cell as f64 * challenge::NOISE_CELL_MILLIS).abs() / 40.0;
         Parameters {
             pointer_raw: forest(pointer::MEASUREMENTS),
             pointer_coalesced: forest(pointer::MEASUREMENTS),
@@ -120,19 +128,11 @@ mod tests {
             keys: forest(keys::MEASUREMENTS),
             comb_present: 0.4,
             comb_lost_log_odds: 0.5,
+            comb_log_odds: Vec::new(),
             auto_release_log_odds: 5.0,
             pointer_doubt: doubt,
             key_doubt: doubt,
-            reactions: challenge::Reactions {
-                location_mean: 245.0,
-                location_spread: 42.0,
-                day_spread: 15.0,
-                noise_log_density: (0..challenge::NOISE_CELLS).map(noise).collect(),
-                noise_spread: 50.0,
-                delay_prior: (0..40).map(|cell| if cell < 10 { 0.0 } else { 1.0 / 30.0 }).collect(),
-                sanctioned_prior: vec![0.0, 0.25, 0.25, 0.25, 0.25],
-                limit: 9.0,
-            },
+            reactions: challenge::tests::reactions(),
             usual: Usual {
                 pointer_gap_median_micros: (1e3, 16e3),
                 pointer_burst_rate: (0.0, 0.1),

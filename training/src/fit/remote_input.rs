@@ -28,6 +28,10 @@ const WINDOW_LENGTHS: [usize; 5] = [50, 150, 50, 100, 75];
 const POINTER_SETTINGS: Settings = Settings { trees: 300, rate: 0.13 };
 /// Weight of all recordings together beside all simulated stretches, where both are fitted on.
 const RECORDED_SHARE: f64 = 0.2;
+/// Spans between the knots of the comb's weight.
+const COMB_KNOTS: usize = 10;
+/// Most nats a lost comb may say, nats: some keyboards and loaded machines show none.
+const COMB_LOG_ODDS_MAX: f64 = 2.0;
 /// Windows of keys drawn per person and side.
 const KEY_WINDOWS: usize = 24;
 
@@ -58,8 +62,8 @@ pub fn refit_keys_from(
         |capture: &&Capture| !capture.report_only && capture.soundness.is_none_or(|found| found.keys && found.machine);
     let recorded: Vec<Capture> = recorded.iter().filter(sound).cloned().collect();
     let keys = fit_keys(data, &recorded, Some(protocol), &mut Random::seed_from_u64(seed))?;
-    let (comb_present, comb_lost_log_odds) = (keys.comb_present, keys.comb_lost_log_odds);
-    Ok(Parameters { keys: keys.forest, comb_present, comb_lost_log_odds, ..parameters.clone() })
+    let KeyFit { forest: keys, comb_present, comb_lost_log_odds, comb_log_odds, .. } = keys;
+    Ok(Parameters { keys, comb_present, comb_lost_log_odds, comb_log_odds, ..parameters.clone() })
 }
 
 /// The same without the captured delays of one protocol.
@@ -78,13 +82,14 @@ pub fn fit_excluding(data: &Path, seed: u64, protocol: Option<&str>) -> Result<P
         keys: keys.forest,
         comb_present: keys.comb_present,
         comb_lost_log_odds: keys.comb_lost_log_odds,
+        comb_log_odds: keys.comb_log_odds,
         // Nine in ten dwells under 20 ms: none of 1,000 people came near; e^5 is what that many can vouch for.
         auto_release_log_odds: 5.0,
         // One relay in twenty (a KVM on a quiet line) leaves no trace; one desk in a hundred looks like a relay.
         pointer_doubt: Doubt { unseen_relay_rate: 0.05, odd_machine_rate: 0.01 },
         // Keys say less: one relay in six without jitter hides in them. An auto-releasing KVM must still stand out.
         key_doubt: Doubt { unseen_relay_rate: 0.15, odd_machine_rate: 0.005 },
-        reactions: reactions(&mut random),
+        reactions: reactions_of(seed),
         usual: usual(&rows, &keys.local),
     };
     parameters.check()?;
@@ -179,6 +184,7 @@ struct KeyFit {
     forest: Forest,
     comb_present: f64,
     comb_lost_log_odds: f64,
+    comb_log_odds: Vec<f64>,
     local: Vec<keys::Window>,
 }
 
@@ -240,12 +246,39 @@ fn fit_keys(data: &Path, recorded: &[Capture], protocol: Option<&str>, random: &
         }
     }
     let (of_remote, of_local) = shares(comb_present);
+    let local_combs: Vec<f64> = local.iter().map(|window| window.comb).collect();
     Ok(KeyFit {
         forest,
         comb_present,
+        comb_log_odds: comb_log_odds(&local_combs, &remote_combs),
         comb_lost_log_odds: (of_remote / of_local.max(0.02)).ln().clamp(0.0, 1.5),
         local,
     })
+}
+
+/// Nats of a comb by its strength: the ratio of both sides' shares of combs no stronger, which falls by itself, less
+/// what a whole comb has; at most [`COMB_LOG_ODDS_MAX`], never under 0.
+fn comb_log_odds(local: &[f64], remote: &[f64]) -> Vec<f64> {
+    let near = |side: &[f64], strength: f64| {
+        // A kernel a knot wide, and one window in fifty of either side anywhere: no knot rests on a few windows.
+        let hits: f64 = side.iter().map(|comb| (1.0 - (comb - strength).abs() * COMB_KNOTS as f64).max(0.0)).sum();
+        hits / side.len().max(1) as f64 * COMB_KNOTS as f64 * 0.98 + 0.02
+    };
+    let mut least = COMB_LOG_ODDS_MAX;
+    (0..=COMB_KNOTS)
+        .map(|knot| {
+            let strength = knot as f64 / COMB_KNOTS as f64;
+            let ratio = (near(remote, strength) / near(local, strength)).ln();
+            // A comb that is present clears nobody.
+            least = ratio.clamp(0.0, least);
+            least
+        })
+        .collect()
+}
+
+/// What is known of reactions and relays, which no data set but only a seed decides.
+pub fn reactions_of(seed: u64) -> Reactions {
+    reactions(&mut Random::seed_from_u64(seed ^ 0x7265_6163_7469_6f6e))
 }
 
 /// Reactions of people as SOURCES.md describes them, and relays as the captures and physics do.
@@ -284,6 +317,10 @@ fn reactions(random: &mut Random) -> Reactions {
         location_mean: 245.0,
         // 40 ms between people and 13 ms between their displays.
         location_spread: (40.0f64.powi(2) + 13.0f64.powi(2)).sqrt(),
+        // One in fourteen is slower for good, by 80 ms in the mean: no set that may be learned from holds them, so this
+        // is a prior, wide enough for tremor and one-handed work.
+        slow_rate: 0.07,
+        slow_millis: 80.0,
         day_spread: 15.0,
         noise_log_density,
         noise_spread: variance.sqrt(),
