@@ -185,8 +185,8 @@ fn expected(past: Option<(f64, f64)>, reactions: &Reactions) -> (Locations, f64,
         *p = (1.0 - reactions.slow_rate) * usual + reactions.slow_rate * slow;
         if let Some((mean, error)) = past {
             let z = (location(cell) - mean) / error;
-            // One past in a thousand is another person's, or was learned on another machine.
-            *p *= (-0.5 * z * z).exp() + 1e-3;
+            // A past may have been learned on another machine; far from it the population speaks again.
+            *p *= (-0.5 * z * z).exp() + 1e-5;
         }
     }
     // The day's shift, as a three-point kernel of its variance.

@@ -8,7 +8,8 @@
 //! - `machine`: jigglers; weak.
 //!
 //! With assistive technology pointer, keys and loop abstain: switches, dwell clickers and screen readers time input in
-//! ways no population here covers.
+//! ways no population here covers. They inject input through devices of their own, so of `software` only programs and
+//! remote sessions count, and a machine's regularity does not.
 
 use super::challenge;
 use super::forest::soft_limit;
@@ -47,7 +48,7 @@ pub fn compare(
     compare_keys(observation, profile, sanctioned || assisted, parameters, features, &mut heard);
     compare_loop(observation, profile, sanctioned, assisted, parameters, features, &mut heard);
     compare_delays(observation, profile, sanctioned, features, &mut heard);
-    compare_endpoint(observation, sanctioned, features, &mut heard);
+    compare_endpoint(observation, sanctioned, assisted, features, &mut heard);
     if let Some(regularity) = observation.regularity {
         features.set(FeatureId::RemoteInputMachineRegularityRate, regularity);
         if let Some(score) = machine::log_odds(regularity).filter(|_| !assisted) {
@@ -344,7 +345,13 @@ fn compare_delays(
     features.set(Finding::RemoteInputDelay.score(), soft_limit(beyond * 0.3, DELAY_LOG_ODDS_MAX));
 }
 
-fn compare_endpoint(observation: &Observation, sanctioned: bool, features: &mut Features, heard: &mut Heard) {
+fn compare_endpoint(
+    observation: &Observation,
+    sanctioned: bool,
+    assisted: bool,
+    features: &mut Features,
+    heard: &mut Heard,
+) {
     if let Some(devices) = observation.devices {
         features.set(FeatureId::RemoteInputKvmIdentityCount, f64::from(devices.identity_count));
         features.set(FeatureId::RemoteInputKvmStructureCount, f64::from(devices.structure_count));
@@ -372,7 +379,8 @@ fn compare_endpoint(observation: &Observation, sanctioned: bool, features: &mut 
         }
         heard.take(software.sample_count, sanctioned);
         if !sanctioned {
-            features.set(Finding::RemoteInputSoftware.score(), software.log_odds);
+            let score = if assisted { software.assisted_log_odds } else { software.log_odds };
+            features.set(Finding::RemoteInputSoftware.score(), score);
         }
     }
 }

@@ -10,7 +10,6 @@
 
 pub mod challenge;
 pub mod compare;
-pub mod coupling;
 pub mod endpoint;
 pub mod forest;
 pub mod habits;
@@ -112,8 +111,8 @@ impl Parameters {
 mod tests {
     use super::*;
     use crate::event::{
-        ChallengeUnchecked, ClaimUnchecked, EventUnchecked, PointerUnchecked, Rules, Samples, TablePolicy,
-        TimestampUnchecked, TypingUnchecked, Violations,
+        ChallengeUnchecked, ClaimUnchecked, DeviceUnchecked, EventUnchecked, PointerUnchecked, RemoteInputUnchecked,
+        Rules, Samples, TablePolicy, TimestampUnchecked, TypingUnchecked, Violations,
     };
     use crate::evidence::feature::{CoverageStatus, Features, Finding};
 
@@ -257,6 +256,101 @@ mod tests {
         let coverage = compare(&observe(&assisted), &profile, assisted.claim.as_ref(), &parameters(), &mut features);
         assert_eq!(coverage.status, CoverageStatus::Abstained);
         assert!(Finding::ALL.iter().all(|finding| features.get(finding.score()).is_none()));
+    }
+
+    fn endpoint(event: &mut EventUnchecked) {
+        event.device = Some(DeviceUnchecked {
+            // A gadget that is keyboard and storage at once.
+            peripherals: vec![(0x1d6b, 0x0104, 1), (0x1d6b, 0x0104, 5)],
+            ..Default::default()
+        });
+        event.remote_input = Some(RemoteInputUnchecked {
+            injected_event_count: Some(90),
+            event_count: 100,
+            input_path: 4,
+            remote_control_programs: vec!["anydesk".into()],
+            ..Default::default()
+        });
+    }
+
+    #[test]
+    fn facts_of_the_endpoint_are_told_and_fall_silent_where_sanctioned() {
+        let of = |sanctioned: bool, finding| {
+            let samples = samples(|event| {
+                endpoint(event);
+                event.claim = Some(ClaimUnchecked {
+                    region_code: "US".into(),
+                    remote_access_sanctioned: sanctioned,
+                    ..Default::default()
+                });
+            });
+            score(&samples, &Profile::default(), finding)
+        };
+        for finding in [Finding::RemoteInputDevice, Finding::RemoteInputSoftware] {
+            assert!(of(false, finding).is_some_and(|score| (1.0..=2.5).contains(&score)), "{finding:?}");
+            assert_eq!(of(true, finding), None);
+        }
+    }
+
+    #[test]
+    fn assistive_technology_injects_and_is_not_told_for_it() {
+        let of = |assisted: bool, programs: &[&str]| {
+            let samples = samples(|event| {
+                endpoint(event);
+                if let Some(remote) = &mut event.remote_input {
+                    remote.remote_control_programs = programs.iter().map(|name| name.to_string()).collect();
+                }
+                event.claim = Some(ClaimUnchecked {
+                    region_code: "US".into(),
+                    assistive_technology: assisted,
+                    ..Default::default()
+                });
+            });
+            score(&samples, &Profile::default(), Finding::RemoteInputSoftware)
+        };
+        assert!(of(false, &[]).is_some_and(|score| score > 1.0));
+        assert_eq!(of(true, &[]), Some(0.0));
+        // A remote-control program is none of it: 2.5 x tanh(1.2 / 2.5).
+        assert!(of(true, &["anydesk"]).is_some_and(|score| (score - 1.115).abs() < 0.01));
+    }
+
+    #[test]
+    fn loops_of_ordinary_work_alone_say_a_fraction_of_a_nat() {
+        let working = |millis: u32, sanctioned| {
+            samples(|event| {
+                event.remote_input = Some(RemoteInputUnchecked {
+                    natural_loop_micros: vec![millis * 1_000; 8],
+                    correction_micros: vec![millis * 1_000; 8],
+                    timer_resolution_micros: 1_000,
+                    ..Default::default()
+                });
+                event.claim = Some(ClaimUnchecked {
+                    region_code: "US".into(),
+                    remote_access_sanctioned: sanctioned,
+                    ..Default::default()
+                });
+            })
+        };
+        let of = |samples: &Samples| score(samples, &Profile::default(), Finding::RemoteInputLoop);
+        let (prompt, late) = (of(&working(420, false)), of(&working(900, false)));
+        assert!(late > prompt && late.is_some_and(|score| score <= 0.7), "{prompt:?} {late:?}");
+        assert_eq!(of(&working(900, true)), None);
+    }
+
+    #[test]
+    fn a_jiggler_known_by_its_rests_is_told_though_no_gap_repeats() {
+        let jiggling = samples(|event| {
+            event.pointer = Some(PointerUnchecked {
+                // 47 to 73 s, never the same twice.
+                interval_micros: (0..20).map(|at| if at == 0 { 0 } else { 47_000_000 + at * 7 % 20 * 600_000 }).collect(),
+                delta_x: (0..20).map(|at| i32::from(at > 0) * (1 + at % 3)).collect(),
+                delta_y: vec![0; 20],
+                timer_resolution_micros: 1_000,
+                source: 1,
+                button_down_indexes: vec![],
+            });
+        });
+        assert!(score(&jiggling, &Profile::default(), Finding::RemoteInputMachine).is_some_and(|score| score > 1.5));
     }
 
     #[test]

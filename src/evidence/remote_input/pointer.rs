@@ -7,7 +7,6 @@
 //! Worked example: 50 moves with gaps 8 8 8 8 16 8 … have a mode of 8 ms with 90 % of gaps within 1 ms of it and no
 //! gap under 2 ms; 50 moves with gaps 0 0 23 1 40 18 … have a quarter of their gaps in bunches.
 
-use super::coupling::{COUPLINGS, couplings};
 use crate::event::{PointerSample, PointerSource};
 
 /// Fewest moves that make a window of their own: the length at which transport was measured to be told well.
@@ -29,16 +28,14 @@ const FAST_STEP_PIXELS: f64 = 3.0;
 /// Fewest fast moves for statistics of them.
 const FAST_MOVES_MIN: usize = 6;
 /// What a statistic is when it could not be taken; lies below every measured value.
-pub(super) const NOT_TAKEN: f64 = -2.0;
+const NOT_TAKEN: f64 = -2.0;
 /// Periods at which regularity is asked for, milliseconds: mice (8, 10), Bluetooth (7.5, 11.25, 15), frames, viewers.
 const PERIODS_MILLIS: [f64; PERIODS] = [7.5, 8.0, 10.0, 11.25, 15.0, 16.667, 20.0, 25.0, 33.333, 50.0];
 const PERIODS: usize = 10;
 /// Measurements of one window.
-pub const MEASUREMENTS: usize = COUPLINGS_FROM + COUPLINGS + 1;
+pub const MEASUREMENTS: usize = PHASES_FROM + PERIODS + 1;
 /// Where the periods begin among the measurements.
 const PHASES_FROM: usize = 21;
-/// Where what gaps and steps show together begins; last, so that forests fitted without it read what they did.
-const COUPLINGS_FROM: usize = PHASES_FROM + PERIODS;
 
 /// Which forest reads a window: what was seen of the motion decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,10 +161,9 @@ pub fn measure(intervals: &[u32], steps: Option<(&[i32], &[i32])>) -> Option<Win
             sum.1 += count * phase.1;
         }
     }
-    for (slot, (sine, cosine)) in out[PHASES_FROM..COUPLINGS_FROM].iter_mut().zip(phases) {
+    for (slot, (sine, cosine)) in out[PHASES_FROM..PHASES_FROM + PERIODS].iter_mut().zip(phases) {
         *slot = length(sine, cosine) / n;
     }
-    out[COUPLINGS_FROM..MEASUREMENTS - 1].copy_from_slice(&couplings(&moves, mode, steps.is_some()));
     // What a share may be by chance depends on how many gaps it is of.
     out[MEASUREMENTS - 1] = n.ln();
     let gap_millis = [gap_quantiles[0], gap_quantiles[2], gap_quantiles[4]];
