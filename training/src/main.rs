@@ -76,7 +76,7 @@ enum Command {
         /// Seed of splits, simulations and intervals.
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// Also write the drawings and tables of typing into this directory's `img/` and `typing.md`.
+        /// Also write the drawings and tables of the families that have a page (typing, remote input) into this directory.
         #[arg(long, value_name = "DIR")]
         docs: Option<PathBuf>,
     },
@@ -232,11 +232,19 @@ fn run(command: Command) -> Result<(), String> {
             }
             bar.finish_and_clear();
             print_figures(&figures);
-            match docs {
-                Some(docs) if family.covers("typing") => document(&docs, &data, &mut new_scorer, &figures),
-                Some(_) => Err("--docs is for typing: no other family has a page yet".into()),
-                None => Ok(()),
+            let Some(docs) = docs else { return Ok(()) };
+            let mut written = false;
+            if family.covers("typing") {
+                let drawn = evaluate::typing::plots::draw(&data, &mut new_scorer, &figures, &docs.join("img"))?;
+                document(&docs.join("typing.md"), &figures, &drawn)?;
+                written = true;
             }
+            if family.covers("remote-input") {
+                let drawn = evaluate::remote_input::plots::draw(&data, &mut new_scorer, &docs.join("img"))?;
+                document(&docs.join("remote-input.md"), &figures, &drawn)?;
+                written = true;
+            }
+            if written { Ok(()) } else { Err("--docs: this family has no page".into()) }
         }
         Command::Convert { family, data, out, model, seed } => {
             require_data(&data)?;
@@ -270,22 +278,15 @@ fn run(command: Command) -> Result<(), String> {
     }
 }
 
-/// Writes the drawings and the tables of typing's page.
-fn document(
-    docs: &Path,
-    data: &Path,
-    new_scorer: &mut evaluate::NewScorer<'_>,
-    figures: &[Figure],
-) -> Result<(), String> {
-    let path = docs.join("typing.md");
+/// Writes the tables of a family's page, and says what was drawn for it.
+fn document(path: &Path, figures: &[Figure], drawn: &[PathBuf]) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
-    let page = std::fs::read_to_string(&path).map_err(failed)?;
+    let page = std::fs::read_to_string(path).map_err(failed)?;
     let page = evaluate::typing::page::rewritten(&page, figures)?;
-    for file in evaluate::typing::plots::draw(data, new_scorer, figures, &docs.join("img"))? {
+    std::fs::write(path, page).map_err(failed)?;
+    for file in drawn.iter().map(PathBuf::as_path).chain([path]) {
         println!("wrote {}", file.display());
     }
-    std::fs::write(&path, page).map_err(failed)?;
-    println!("wrote {}", path.display());
     Ok(())
 }
 

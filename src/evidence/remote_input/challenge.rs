@@ -272,28 +272,34 @@ const NO_RELAY: f64 = 0.5;
 /// Share of the belief in a relay that lies anywhere on the grid, since relays of tomorrow are not those known.
 const ANY_RELAY: f64 = 0.3;
 
-/// 5 and 95 % of the delay that the loop adds, microseconds: the belief after the answers, from even odds of no relay
-/// (then 0) and of one that adds what relays do.
-pub fn delay_interval(answers: &Answers, past: Option<(f64, f64)>, reactions: &Reactions) -> (u32, u32) {
+/// Belief in each delay that the loop may add, one entry per cell of the grid from 0 on, together 1: after the answers,
+/// from even odds of no relay (the first cell) and of one that adds what relays do.
+pub fn delay_belief(answers: &Answers, past: Option<(f64, f64)>, reactions: &Reactions) -> Locations {
     let likelihood = likelihood(answers, reactions);
     let near = near_prior(past, reactions);
-    let mut posterior = [0.0; CELLS];
+    let mut belief = [0.0; CELLS];
     for (cell, p) in near.iter().enumerate() {
-        for (slot, l) in posterior.iter_mut().zip(&likelihood[cell..]) {
+        for (slot, l) in belief.iter_mut().zip(&likelihood[cell..]) {
             *slot += p * l;
         }
     }
-    for (lag, p) in posterior.iter_mut().enumerate() {
+    for (lag, p) in belief.iter_mut().enumerate() {
         let known = reactions.delay_prior.get(lag).copied().unwrap_or(0.0);
         let relay = (1.0 - ANY_RELAY) * known + ANY_RELAY / CELLS as f64;
         *p *= if lag == 0 { NO_RELAY } else { (1.0 - NO_RELAY) * relay };
     }
-    let total: f64 = posterior.iter().sum();
+    let total = belief.iter().sum::<f64>().max(1e-300);
+    belief.map(|p| p / total)
+}
+
+/// 5 and 95 % of [`delay_belief`], microseconds.
+pub fn delay_interval(answers: &Answers, past: Option<(f64, f64)>, reactions: &Reactions) -> (u32, u32) {
+    let belief = delay_belief(answers, past, reactions);
     let quantile = |q: f64| {
         let mut seen = 0.0;
-        for (lag, p) in posterior.iter().enumerate() {
-            if seen + p >= q * total {
-                let inside = if *p > 0.0 { (q * total - seen) / p } else { 0.0 };
+        for (lag, p) in belief.iter().enumerate() {
+            if seen + p >= q {
+                let inside = if *p > 0.0 { (q - seen) / p } else { 0.0 };
                 // The first cell is no delay at all.
                 return if lag == 0 { 0 } else { ((lag as f64 + inside - 0.5) * CELL_MILLIS * 1e3) as u32 };
             }

@@ -113,13 +113,15 @@ pub fn key_log_odds(windows: &[keys::Window], own_comb: Option<f64>, parameters:
         let released = if auto_released { parameters.auto_release_log_odds } else { 0.0 };
         // Fewer presses than a full window, less to say.
         let full = (window.dwell_count as f64 / keys::WINDOW_PRESSES as f64).min(1.0);
-        sum += (passive + population + own) * full.sqrt() + released;
+        let (intercept, slope) = parameters.key_line;
+        sum += (intercept + slope * (passive + population) + own) * full.sqrt() + released;
     }
     parameters.key_doubt.temper(combined(sum, windows.len()))
 }
 
-/// Nats of a comb of this strength by the prior of keyboards: at least 0, and 0 for a comb that is whole.
-fn comb_log_odds(comb: f64, lost: f64, parameters: &Parameters) -> f64 {
+/// Nats of a comb of this strength (`lost`: how far it is from being present, in \[0, 1\]) by the prior of keyboards: at
+/// least 0, and 0 for a comb that is whole.
+pub fn comb_log_odds(comb: f64, lost: f64, parameters: &Parameters) -> f64 {
     let knots = &parameters.comb_log_odds;
     if knots.len() < 2 {
         return lost * parameters.comb_lost_log_odds;

@@ -66,6 +66,9 @@ pub struct Parameters {
     /// the two numbers above.
     #[serde(default)]
     pub comb_log_odds: Vec<f64>,
+    /// Calibration of forest and comb together: nats = first + second x their sum.
+    #[serde(default = "unchanged")]
+    pub key_line: (f64, f64),
     /// Nats of dwells that end by themselves.
     pub auto_release_log_odds: f64,
     /// Relays and machines that pointer training cannot have seen.
@@ -76,6 +79,11 @@ pub struct Parameters {
     pub reactions: challenge::Reactions,
     /// What local sessions show.
     pub usual: Usual,
+}
+
+/// The line of models whose keys were calibrated by the forest alone.
+fn unchanged() -> (f64, f64) {
+    (0.0, 1.0)
 }
 
 impl Parameters {
@@ -101,6 +109,9 @@ impl Parameters {
             || self.comb_log_odds.windows(2).any(|two| two[1] > two[0])
         {
             return Err("comb_log_odds must be none or two and more falling numbers between 0 and 20 nats".into());
+        }
+        if !(self.key_line.0.abs() <= 10.0 && self.key_line.1 > 0.0 && self.key_line.1 <= 10.0) {
+            return Err("key_line must be a rising line within 10 nats of the origin".into());
         }
         self.pointer_doubt.check("pointer_doubt")?;
         self.key_doubt.check("key_doubt")
@@ -128,6 +139,7 @@ mod tests {
             comb_present: 0.4,
             comb_lost_log_odds: 0.5,
             comb_log_odds: Vec::new(),
+            key_line: unchanged(),
             auto_release_log_odds: 5.0,
             pointer_doubt: doubt,
             key_doubt: doubt,

@@ -274,16 +274,17 @@ pub struct Relay {
 /// Draws a relay. Those that would leave no trace at all (everything passes, nothing jitters) are not drawn.
 pub fn relay(random: &mut Random) -> Relay {
     let treatment = match random.gen_range(0..100) {
-        0..25 => Treatment::Throttle(random.gen_range(12.0..45.0)),
-        25..40 => {
+        0..22 => Treatment::Throttle(random.gen_range(12.0..45.0)),
+        22..36 => {
             Treatment::Frames([16.667, 16.667, 33.333, 20.0, 25.0, 15.625, 50.0, 31.25, 13.333][random.gen_range(0..9)])
         }
-        40..50 => Treatment::Batches(random.gen_range(9.0..40.0)),
-        50..58 => Treatment::Holds(random.gen_range(0.1..0.4)),
-        58..68 => Treatment::Together(random.gen_range(0.08..0.4)),
-        68..75 => Treatment::Restamps(random.gen_range(1.2..4.0)),
-        75..78 => Treatment::Turns(random.gen_range(15.0..280.0)),
-        78..90 => Treatment::Gadget(
+        36..46 => Treatment::Batches(random.gen_range(9.0..40.0)),
+        46..56 => Treatment::Holds(random.gen_range(0.1..0.4)),
+        // Remote Desktop is the commonest relay of all and sends moves in pairs.
+        56..72 => Treatment::Together(random.gen_range(0.08..0.4)),
+        72..77 => Treatment::Restamps(random.gen_range(1.5..4.0)),
+        77..80 => Treatment::Turns(random.gen_range(15.0..280.0)),
+        80..89 => Treatment::Gadget(
             [0.0, 8.0, 10.0, 10.0, 16.667, 33.333, 100.0][random.gen_range(0..7)],
             [1.0, 1.0, 2.0, 4.0, 8.0, 8.0, 10.0][random.gen_range(0..7)],
         ),

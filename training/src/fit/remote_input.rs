@@ -11,7 +11,7 @@ use crate::corpus::motion::{self, exponential, log_normal, normal};
 use elsewhere::evidence::quantile::quantile_of_sorted;
 use elsewhere::evidence::remote_input::challenge::{self, Reactions};
 use elsewhere::evidence::remote_input::forest::{Doubt, Forest};
-use elsewhere::evidence::remote_input::{Parameters, Range, Usual, keys, pointer};
+use elsewhere::evidence::remote_input::{Parameters, Range, Usual, compare, keys, pointer};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus as Random;
 use std::path::Path;
@@ -63,7 +63,9 @@ pub fn refit_keys_from(
     let recorded: Vec<Capture> = recorded.iter().filter(sound).cloned().collect();
     let keys = fit_keys(data, &recorded, Some(protocol), &mut Random::seed_from_u64(seed))?;
     let KeyFit { forest: keys, comb_present, comb_lost_log_odds, comb_log_odds, .. } = keys;
-    Ok(Parameters { keys, comb_present, comb_lost_log_odds, comb_log_odds, ..parameters.clone() })
+    let mut refitted = Parameters { keys, comb_present, comb_lost_log_odds, comb_log_odds, ..parameters.clone() };
+    refitted.key_line = key_line(&refitted, Some(protocol))?;
+    Ok(refitted)
 }
 
 /// The same without the captured delays of one protocol.
@@ -75,7 +77,7 @@ pub fn fit_excluding(data: &Path, seed: u64, protocol: Option<&str>) -> Result<P
     let pointer_coalesced = forest::fit(&rows.coalesced, POINTER_SETTINGS)?;
     let pointer_cadence = forest::fit(&rows.cadence, POINTER_SETTINGS)?;
     let keys = fit_keys(data, &recorded, protocol, &mut random)?;
-    let parameters = Parameters {
+    let mut parameters = Parameters {
         pointer_raw,
         pointer_coalesced,
         pointer_cadence,
@@ -83,23 +85,26 @@ pub fn fit_excluding(data: &Path, seed: u64, protocol: Option<&str>) -> Result<P
         comb_present: keys.comb_present,
         comb_lost_log_odds: keys.comb_lost_log_odds,
         comb_log_odds: keys.comb_log_odds,
+        key_line: (0.0, 1.0),
         // Nine in ten dwells under 20 ms: none of 1,000 people came near; e^5 is what that many can vouch for.
         auto_release_log_odds: 5.0,
-        // One relay in twenty (a KVM on a quiet line) leaves no trace; one desk in a hundred looks like a relay.
-        pointer_doubt: Doubt { unseen_relay_rate: 0.05, odd_machine_rate: 0.01 },
+        // One relayed window in ten of the project's own recordings leaves no trace (a KVM, a forwarded display on a
+        // quiet line); one desk in a hundred looks like a relay.
+        pointer_doubt: Doubt { unseen_relay_rate: 0.10, odd_machine_rate: 0.01 },
         // Keys say less: one relay in six without jitter hides in them. An auto-releasing KVM must still stand out.
         key_doubt: Doubt { unseen_relay_rate: 0.15, odd_machine_rate: 0.005 },
         reactions: reactions_of(seed),
         usual: usual(&rows, &keys.local),
     };
+    parameters.key_line = key_line(&parameters, protocol)?;
     parameters.check()?;
     Ok(parameters)
 }
 
 /// The forest of raw pointer windows fitted on the simulated hands and, where any are given, on recordings that may be
 /// fitted on; for measuring what real desks and relays add. The model that ships is fitted on simulation alone.
-pub fn raw_pointer_forest(recorded: &[&Capture], seed: u64) -> Result<Forest, String> {
-    let mut rows = pointer_rows(&mut Random::seed_from_u64(seed ^ 0x7265_6d6f_7465_696e)).raw;
+pub fn raw_pointer_forest(simulated: &PointerRows, recorded: &[&Capture]) -> Result<Forest, String> {
+    let mut rows = simulated.raw.clone();
     let simulated = rows.len() as f64;
     let first = rows.len();
     // A relay that leaves no trace would only teach that desks are relays.
@@ -121,6 +126,11 @@ pub struct PointerRows {
     raw: Vec<Row>,
     coalesced: Vec<Row>,
     cadence: Vec<Row>,
+}
+
+/// The rows that a fit with this seed sees.
+pub fn simulated_pointers(seed: u64) -> PointerRows {
+    pointer_rows(&mut Random::seed_from_u64(seed ^ 0x7265_6d6f_7465_696e))
 }
 
 fn pointer_rows(random: &mut Random) -> PointerRows {
@@ -179,6 +189,49 @@ fn push_windows(
     }
 }
 
+/// The line that calibrates forest and comb together, on the project's own recordings: two numbers, since simulated
+/// keyboards are rougher than those the recordings were made with, and a forest cannot know. Each desk lends its keys to
+/// every relay's delays in turn; the relay left out of a fit is left out here too.
+fn key_line(parameters: &Parameters, protocol: Option<&str>) -> Result<(f64, f64), String> {
+    let recorded = captures::recordings()?;
+    let sound = |capture: &&Capture| {
+        !capture.report_only && !capture.auto_release && capture.soundness.is_none_or(|found| found.keys && found.machine)
+    };
+    let desks: Vec<Vec<(f64, f64)>> = recorded
+        .iter()
+        .filter(sound)
+        .filter(|capture| !capture.remote)
+        .map(|capture| {
+            let seen = capture.keys.iter().filter(|key| key.release > key.press);
+            seen.map(|key| (key.press, key.release)).collect()
+        })
+        .collect();
+    let bare = |presses: &[(f64, f64)]| {
+        let (dwells, intervals) = keyboard::columns(presses);
+        let window = keys::measure(&dwells, &intervals, true)?;
+        let lost = 1.0 - (window.comb / parameters.comb_present).min(1.0);
+        Some(parameters.keys.log_odds(&window.measurements) + compare::comb_log_odds(window.comb, lost, parameters))
+    };
+    let mut random = Random::seed_from_u64(0x6c69_6e65);
+    let (mut scores, mut labels) = (Vec::new(), Vec::new());
+    for (index, desk) in desks.iter().enumerate() {
+        scores.extend(bare(desk));
+        labels.resize(scores.len(), false);
+        let relays = recorded.iter().filter(sound).filter(|capture| capture.remote);
+        let known = relays.filter(|capture| Some(capture.protocol.as_str()) != protocol);
+        for relay in known.skip(index % 4).step_by(4) {
+            let delays = relay.key_delays();
+            if delays.is_empty() {
+                continue;
+            }
+            scores.extend(bare(&keyboard::relayed_keys(&KeyRelay::Captured(&delays), desk, &mut random)));
+            labels.resize(scores.len(), true);
+        }
+    }
+    let (intercept, slope) = forest::calibrate(&scores, &labels)?;
+    Ok((intercept, slope.max(0.1)))
+}
+
 /// What was fitted of keys.
 struct KeyFit {
     forest: Forest,
@@ -225,7 +278,7 @@ fn fit_keys(data: &Path, recorded: &[Capture], protocol: Option<&str>, random: &
             if remote { remote_combs.push(window.comb) } else { local.push(window) }
         }
     }
-    let forest = forest::fit(&rows, Settings { trees: 90, rate: 0.12 })?;
+    let forest = forest::fit(&rows, Settings { trees: 45, rate: 0.12 })?;
     // A comb weaker than this is lost: where the two sides' shares lie furthest apart.
     let lost = |combs: &mut dyn Iterator<Item = f64>, limit: f64| {
         let (mut n, mut hits) = (0.0, 0.0);

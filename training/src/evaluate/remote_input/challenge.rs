@@ -1,18 +1,17 @@
 //! Answers to prompts: simulated people behind captured delays.
 
-use super::{Card, NewScorer, Random, Sides, tpr};
+use super::{Card, NewScorer, Random, Sides, cllr_excess, tpr};
 use crate::convert::captures as convert;
 use crate::corpus::captures::Capture;
 use crate::corpus::motion::{exponential, log_normal, normal};
 use crate::fit::remote_input as fit;
-use crate::metrics;
 use crate::request::Update;
 use elsewhere::evidence::feature::Finding;
 use elsewhere::evidence::remote_input::challenge::{self as loops, Answers};
-use rand::Rng;
+use rand::{Rng, SeedableRng};
 
 /// One simulated person as SOURCES.md says, milliseconds.
-struct Person {
+pub(super) struct Person {
     location: f64,
     sigma: f64,
     tau: f64,
@@ -20,7 +19,8 @@ struct Person {
 }
 
 impl Person {
-    fn new(random: &mut Random) -> Self {
+    /// Draws one.
+    pub(super) fn new(random: &mut Random) -> Self {
         Self {
             location: 200.0 + 40.0 * normal(random),
             sigma: log_normal(random, 22.0, 0.25),
@@ -29,8 +29,14 @@ impl Person {
         }
     }
 
+    /// Makes the hands slow for good: 30 to 120 ms, and a longer tail.
+    pub(super) fn slow_down(&mut self, random: &mut Random) {
+        self.location += random.gen_range(30.0..120.0);
+        self.tau *= 1.8;
+    }
+
     /// `count` answers of one day with added delays drawn from `delays`.
-    fn answers(&self, count: usize, delays: &[f64], random: &mut Random) -> Vec<f64> {
+    pub(super) fn answers(&self, count: usize, delays: &[f64], random: &mut Random) -> Vec<f64> {
         let today = self.location + 15.0 * normal(random);
         (0..count)
             .map(|_| {
@@ -58,6 +64,16 @@ const LOGIN_PROMPTS: usize = 3;
 /// Sessions lived by the slow, one a day.
 const SLOW_SESSIONS: usize = 22;
 
+/// What each protocol adds beyond the round trip, captured; the round trip itself is set.
+fn added(captured: &[Capture]) -> Result<Vec<f64>, String> {
+    let added: Vec<f64> = captured
+        .iter()
+        .filter(|capture| capture.remote)
+        .flat_map(|capture| capture.loop_delays.iter().map(|delay| (delay - capture.rtt_millis).max(0.0)))
+        .collect();
+    if added.is_empty() { Err("no captured challenges".into()) } else { Ok(added) }
+}
+
 pub(super) fn challenge_figures(
     recorded: &[Capture],
     new_scorer: &mut NewScorer,
@@ -65,15 +81,7 @@ pub(super) fn challenge_figures(
     random: &mut Random,
     seed: u64,
 ) -> Result<(), String> {
-    // What each protocol adds beyond the round trip, captured; the round trip itself is set.
-    let added: Vec<f64> = recorded
-        .iter()
-        .filter(|capture| capture.remote)
-        .flat_map(|capture| capture.loop_delays.iter().map(|delay| (delay - capture.rtt_millis).max(0.0)))
-        .collect();
-    if added.is_empty() {
-        return Err("no captured challenges".into());
-    }
+    let added = added(recorded)?;
     for (name, rtt, trials, floor, text) in [
         (
             "challenge_5_180",
@@ -145,12 +153,10 @@ pub(super) fn challenge_figures(
             );
         }
         let name = name.replace("tpr_at_1pct", "cllr_excess");
-        let excess =
-            |n: &[f64], p: &[f64]| metrics::cllr(n, p).zip(metrics::min_cllr(n, p)).map(|(is, least)| is - least);
         card.push(
             &name,
-            "calibration loss of the loop",
-            sides.statistic(excess),
+            "Cllr - minCllr of the loop for this one delay; a score of many delays is not calibrated to any one",
+            sides.statistic(cllr_excess),
             None,
             sides.sample("sessions"),
             None,
@@ -158,8 +164,62 @@ pub(super) fn challenge_figures(
             "mixed",
         );
     }
+    calibration(recorded, new_scorer, card, seed)?;
     coverage(card, random, seed);
     slow_people(new_scorer, card, random)
+}
+
+/// Scores of a mixed population without a past and with one, local and relayed: delays as relays have them, 40 to 420 ms
+/// of round trip about 160 and what the protocols were captured to add, and one person in fourteen slow for good.
+pub(super) fn mixed_loops(
+    captured: &[Capture],
+    new_scorer: &mut NewScorer,
+) -> Result<Vec<(String, Vec<f64>, Vec<f64>)>, String> {
+    const SEED: u64 = 0x6d69_7865;
+    let added = added(captured)?;
+    let mut random = Random::seed_from_u64(SEED);
+    let mut out = Vec::new();
+    for (name, trials) in [("answers, no past", 0), ("answers after 20 trusted", 20)] {
+        let mut scorer = new_scorer();
+        let (mut near, mut far) = (Vec::with_capacity(PEOPLE), Vec::with_capacity(PEOPLE));
+        for number in 0..PEOPLE {
+            let mut person = Person::new(&mut random);
+            if random.gen_bool(1.0 / 14.0) {
+                person.slow_down(&mut random);
+            }
+            let worker = format!("mixed-{trials}-{number}");
+            for day in 0..trials / 5 {
+                let event = convert::challenge_event(&worker, day, &person.answers(5, &[], &mut random));
+                scorer.score(event, Update::Always)?;
+            }
+            let delay =
+                log_normal(&mut random, 160.0, 0.55).clamp(40.0, 420.0) + added[random.gen_range(0..added.len())];
+            let mut score = |day, answers: &[f64]| -> Result<f64, String> {
+                let scored = scorer.score(convert::challenge_event(&worker, day, answers), Update::Never)?;
+                Ok(scored.finding(Finding::RemoteInputLoop).unwrap_or(0.0))
+            };
+            near.push(score(10, &person.answers(5, &[], &mut random))?);
+            far.push(score(11, &person.answers(5, &[delay], &mut random))?);
+        }
+        out.push((name.to_string(), near, far));
+    }
+    Ok(out)
+}
+
+/// Calibration where it can be asked for: over the mixed population.
+fn calibration(captured: &[Capture], new_scorer: &mut NewScorer, card: &mut Card, seed: u64) -> Result<(), String> {
+    let named = |scores: Vec<f64>| scores.into_iter().enumerate().map(|(at, score)| (at.to_string(), score)).collect();
+    for ((_, near, far), name) in mixed_loops(captured, new_scorer)?.into_iter().zip(["mix", "mix_trusted20"]) {
+        let sides = Sides { negative: named(near), positive: named(far) };
+        let text = "5 prompts, all delays together, one person in fourteen slow for good";
+        let sample = sides.sample("sessions");
+        let (value, interval) = (sides.statistic(cllr_excess), sides.interval(seed, cllr_excess));
+        let key = format!("challenge_{name}.cllr_excess");
+        card.push(&key, text, value, interval, sample.clone(), Some(0.05), false, "mixed");
+        let (value, interval) = (sides.statistic(tpr(0.01)), sides.interval(seed, tpr(0.01)));
+        card.push(&format!("challenge_{name}.tpr_at_1pct"), text, value, interval, sample, None, true, "mixed");
+    }
+    Ok(())
 }
 
 /// The likelihood ratio of the model that answers are drawn from: no score of these answers can be better.
@@ -258,8 +318,7 @@ fn slow_people(new_scorer: &mut NewScorer, card: &mut Card, random: &mut Random)
         for number in 0..SLOW {
             let mut person = Person::new(random);
             if late == 0.0 {
-                person.location += random.gen_range(30.0..120.0);
-                person.tau *= 1.8;
+                person.slow_down(random);
             }
             let delays: &[f64] = if late > 0.0 { &[late] } else { &[] };
             let mut total = 0.0;

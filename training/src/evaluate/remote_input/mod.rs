@@ -5,6 +5,7 @@
 
 mod challenge;
 mod keys;
+pub mod plots;
 mod pointer;
 mod rig;
 
@@ -75,6 +76,11 @@ impl Sides {
             groups(&self.positive)
         )
     }
+}
+
+/// How much a score loses by its scale alone, bits.
+fn cllr_excess(negative: &[f64], positive: &[f64]) -> Option<f64> {
+    metrics::cllr(negative, positive).zip(metrics::min_cllr(negative, positive)).map(|(is, least)| is - least)
 }
 
 fn tpr(rate: f64) -> impl Fn(&[f64], &[f64]) -> Option<f64> {

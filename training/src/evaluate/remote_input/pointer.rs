@@ -1,6 +1,6 @@
 //! Pointer motion: captured protocols, relays that bunch, frames, and three windows together.
 
-use super::{Card, NewScorer, Random, Sides, of_family, tpr};
+use super::{Card, NewScorer, Random, Sides, cllr_excess, of_family, tpr};
 use crate::convert::captures as convert;
 use crate::corpus::captures::Capture;
 use crate::corpus::motion::{self, Move, exponential};
@@ -187,6 +187,13 @@ fn pooled(
     let (value, interval) = (both.statistic(tpr(0.01)), both.interval(seed, tpr(0.01)));
     push("pointer_50_all.tpr_at_1pct", text, value, interval, &both, Some(0.9));
     push("pointer_50_all.auc", text, both.statistic(metrics::auc), both.interval(seed, metrics::auc), &both, None);
+    let text = "Cllr - minCllr of the same windows";
+    let (value, interval) = (both.statistic(cllr_excess), both.interval(seed, cllr_excess));
+    let sample = both.sample("windows");
+    card.push("pointer_50_all.cllr_excess", text, value, interval, sample, Some(0.05), false, "real");
+    let mut push = |name: &str, text: &str, value, interval, sides: &Sides, floor| {
+        card.push(name, text, value, interval, sides.sample("windows"), floor, true, "real");
+    };
     let text = "the same without relays that pass every move as the operator's device gave it";
     let (value, interval) = (told.statistic(tpr(0.01)), told.interval(seed, tpr(0.01)));
     push("pointer_50_all.traced_tpr_at_1pct", text, value, interval, &told, None);

@@ -52,9 +52,9 @@ fn run(scorer: &mut dyn Scorer, requests: Vec<Request>, finding: Finding) -> Res
 
 /// Scores of one worker.
 #[derive(Debug, Clone, Default)]
-struct Sides {
-    mated: Vec<f64>,
-    non_mated: Vec<f64>,
+pub(in crate::evaluate) struct Sides {
+    pub(in crate::evaluate) mated: Vec<f64>,
+    pub(in crate::evaluate) non_mated: Vec<f64>,
 }
 
 /// Mated and non-mated scores per worker; `joined` successive scores of one person become their mean.
