@@ -64,6 +64,10 @@ pub struct ConfigUnchecked {
     pub secret_typing: bool,
     /// Flags per honest worker-month the threshold aims at; absent takes the model's.
     pub false_flag_budget: Option<f64>,
+    /// Address and port of the page of metrics; absent counts nothing.
+    pub metrics_listen: Option<String>,
+    /// Directory of a model that judges in shadow; needs `metrics_listen`, where it is told.
+    pub shadow_model: Option<PathBuf>,
 }
 
 impl Default for ConfigUnchecked {
@@ -85,6 +89,8 @@ impl Default for ConfigUnchecked {
             cadence_tables: false,
             secret_typing: false,
             false_flag_budget: None,
+            metrics_listen: None,
+            shadow_model: None,
         }
     }
 }
@@ -135,6 +141,10 @@ pub struct Config {
     pub secret_typing_allowed: bool,
     /// Budget in place of the model's.
     pub false_flag_budget: Option<f64>,
+    /// Address of the page of metrics; `None` counts nothing.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Directory of the model in shadow.
+    pub shadow_model: Option<PathBuf>,
 }
 
 /// Reads defaults, file, environment and flags, in this order.
@@ -275,6 +285,15 @@ impl ConfigUnchecked {
         {
             return Err(format!("`false_flag_budget` is {budget}: flags per honest worker-month, 1e-6 to 0.1"));
         }
+        let metrics_listen = match &self.metrics_listen {
+            Some(address) => Some(address.parse().map_err(|_| {
+                format!("`metrics_listen` is {address:?}: an address and a port such as 127.0.0.1:9464")
+            })?),
+            None => None,
+        };
+        if self.shadow_model.is_some() && metrics_listen.is_none() {
+            return Err("`shadow_model` is told in the metrics alone: set `metrics_listen` too".into());
+        }
         Ok(Config {
             listen,
             data_dir: self.data_dir,
@@ -291,6 +310,8 @@ impl ConfigUnchecked {
             tables: if self.cadence_tables { TablePolicy::OptedIn } else { TablePolicy::Refused },
             secret_typing_allowed: self.secret_typing,
             false_flag_budget: self.false_flag_budget,
+            metrics_listen,
+            shadow_model: self.shadow_model,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! elsewhere: a behavioural session anomaly model service.
 //!
-//! `ls src` in alphabetical order is the path of a login: **api → event → evidence → history → model → risk**
-//! (→ sinks, to come). Imports run one way; `tests/tidy.rs` fails the build when one turns round:
+//! `ls src` in alphabetical order is the path of a login: **api → event → evidence → history → model → risk →
+//! sinks**. Imports run one way; `tests/tidy.rs` fails the build when one turns round:
 //!
 //! | Room | May import |
 //! | --- | --- |
@@ -12,7 +12,8 @@
 //! | `risk` | `evidence::feature`, `model` |
 //! | `pipeline` | `event` … `risk`, `history` |
 //! | `api` | `pipeline`, `event`, `risk`, `history`, `model`, `config` |
-//! | `cli` | `pipeline`, `api`, `history`, `model`, `config`, `event`, `risk` |
+//! | `sinks` | `risk` |
+//! | `cli` | `pipeline`, `api`, `history`, `model`, `config`, `event`, `risk`, `sinks` |
 //!
 //! `event`, `evidence`, `model` and `risk` are pure: no I/O but loading a model, no clock, no randomness. Time arrives
 //! in the event.
@@ -26,3 +27,4 @@ pub mod history;
 pub mod model;
 pub mod pipeline;
 pub mod risk;
+pub mod sinks;

@@ -74,6 +74,7 @@ fn allowed(room: &str, family: Option<&str>, import: &str) -> bool {
         "api" => !["evidence", "cli", "sinks"].contains(&target),
         "cli" => target != "evidence",
         "config" => ["config", "event"].contains(&target),
+        "sinks" => ["sinks", "risk"].contains(&target),
         _ => true,
     }
 }

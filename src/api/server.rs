@@ -105,6 +105,11 @@ impl Service {
         self.listener.local_addr().map_err(|error| error.to_string())
     }
 
+    /// What the service shares: its pipeline and its counts.
+    pub fn doors(&self) -> Arc<Doors> {
+        Arc::clone(&self.doors)
+    }
+
     /// Serves until `stop` resolves, then drains: health says so, no call enters, calls in flight are answered.
     ///
     /// # Errors

@@ -111,10 +111,9 @@ pub struct Profiles {
 }
 
 impl Profiles {
-    /// Names what in profiles read back no session can have left there. `None` when sound. Typing keeps whole numbers
-    /// only, any of which it may have kept.
+    /// Names what in profiles read back no session can have left there. `None` when sound.
     pub fn unsound(&self) -> Option<&'static str> {
-        let gated = self.remote_input.unsound().or_else(|| self.network.unsound());
+        let gated = self.typing.unsound().or_else(|| self.remote_input.unsound()).or_else(|| self.network.unsound());
         gated.or_else(|| self.timezone.unsound()).or_else(|| self.crowd.unsound()).or_else(|| self.telemetry.unsound())
     }
 

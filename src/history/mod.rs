@@ -21,6 +21,7 @@ mod changes;
 pub mod durable;
 mod format;
 pub mod hands;
+mod intact;
 mod journal;
 pub mod labels;
 pub mod memory;

@@ -62,12 +62,14 @@ impl Record for WorkerRecord {
 
     fn unsound(&self) -> Option<&'static str> {
         let told = |micros: i64| TELLABLE_MICROS.contains(&micros);
-        let day_micros = i64::from(self.days.last_day()).saturating_mul(MICROS_PER_DAY);
+        let day_told = |day: i64| told(day.saturating_mul(MICROS_PER_DAY));
+        let days_told = day_told(self.days.first_day()) && day_told(i64::from(self.days.last_day()));
         (self.profiles.unsound())
             .or_else(|| self.standing.unsound())
             .or_else(|| (!told(self.last_seen.0)).then_some("last_seen"))
             .or_else(|| self.standing.flag_micros().is_some_and(|at| !told(at)).then_some("standing.flag_micros"))
-            .or_else(|| (!told(day_micros)).then_some("days.last_day"))
+            .or_else(|| self.maturity.first_seen_micros.is_some_and(|at| !told(at)).then_some("maturity.first_seen"))
+            .or_else(|| (!days_told).then_some("days"))
     }
 }
 
@@ -113,6 +115,7 @@ mod tests {
             broken(|record| record.profiles.timezone.cells = vec![(336, 1)]),
             broken(|record| record.profiles.timezone.cells = vec![(1, 0)]),
             broken(|record| record.last_seen = EventTime(i64::MAX)),
+            broken(|record| record.maturity.first_seen_micros = Some(i64::MIN)),
         ];
         let expected = [
             "remote_input.pointer",
@@ -127,6 +130,7 @@ mod tests {
             "timezone.cells",
             "timezone.cells",
             "last_seen",
+            "maturity.first_seen",
         ];
         assert_eq!(named, expected.map(Some));
         let sound = broken(|record| {

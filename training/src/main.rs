@@ -6,6 +6,7 @@ mod evaluate;
 mod fit;
 mod metrics;
 mod publish;
+mod recalibrate;
 mod refit;
 mod replay;
 mod request;
@@ -124,6 +125,24 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
         /// Write it although it did not help.
+        #[arg(long, requires = "out")]
+        even_if_worse: bool,
+    },
+    /// Move thresholds and family weights to a tenant's people and labels, and say on workers held back whether it helped.
+    Recalibrate {
+        /// Data directory of a service that is not running.
+        #[arg(long, value_name = "DIR")]
+        store: PathBuf,
+        /// Tenant; may be left out where the store has only one.
+        #[arg(long, value_name = "TENANT")]
+        tenant: Option<String>,
+        /// Directory of the model to move.
+        #[arg(long, value_name = "DIR", default_value = "models/session-risk-1")]
+        model: PathBuf,
+        /// New directory for the moved model; its name is the model's. Without it nothing is written.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Write it although held-back workers speak against it.
         #[arg(long, requires = "out")]
         even_if_worse: bool,
     },
@@ -266,6 +285,19 @@ fn run(command: Command) -> Result<(), String> {
             let name = out.file_name().and_then(|name| name.to_str()).unwrap_or("<name>");
             let command = format!("training refit-typing --model {} --out models/{name}", model.display());
             refitted.write(&out, &command)?;
+            println!("wrote {}", out.display());
+            Ok(())
+        }
+        Command::Recalibrate { store, tenant, model, out, even_if_worse } => {
+            let recalibrated = recalibrate::Recalibrated::of_store(&model, &store, tenant.as_deref())?;
+            print!("{}", recalibrated.report());
+            let Some(out) = out else { return Ok(()) };
+            if recalibrated.worse() && !even_if_worse {
+                return Err(format!("wrote nothing to {}: add --even-if-worse to have it all the same", out.display()));
+            }
+            let name = out.file_name().and_then(|name| name.to_str()).unwrap_or("<name>");
+            let command = format!("training recalibrate --model {} --out models/{name}", model.display());
+            recalibrated.write(&out, &command)?;
             println!("wrote {}", out.display());
             Ok(())
         }

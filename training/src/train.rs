@@ -107,6 +107,7 @@ fn unweighted(plan: &Plan, evidence: Parameters) -> ModelFile {
         standing,
         operating_points: Vec::new(),
         evidence,
+        reference: None,
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn open(doors: &Doors, caller: Caller, message: wire::MonitorSessionR
     match &outcome {
         Err(Refusal::Overloaded { .. } | Refusal::Unavailable { .. }) | Ok(_) => {}
         Err(_) => {
-            doors.counts.receive().settle(false);
+            doors.counts.receive_live().settle(false);
         }
     }
     outcome
@@ -107,7 +107,7 @@ fn seat(
     let Some(()) = doors.monitors.enter(&session) else {
         return Err(Refusal::Overloaded { retry_after: RETRY_AFTER });
     };
-    state.received = Some(doors.counts.receive());
+    state.received = Some(doors.counts.receive_live());
     let Stage::Open(live) = &mut state.stage else { return Err(Refusal::Overloaded { retry_after: RETRY_AFTER }) };
     let response = Box::new(look(doors, tenant, live));
     drop(state);

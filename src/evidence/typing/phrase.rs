@@ -95,6 +95,11 @@ impl PhraseProfile {
         }
     }
 
+    /// Whether every time has its spread.
+    pub fn sound(&self) -> bool {
+        self.means.len() == self.spreads.len()
+    }
+
     /// Whether the observation can be lined up with this profile.
     pub fn lines_up(&self, observation: &PhraseObservation) -> bool {
         let (kept, seen) = ((self.stamp >> 16) as u16, observation.class_mark);

@@ -68,6 +68,16 @@ impl Free {
 }
 
 impl Profile {
+    /// Names what in a profile read back no session can have left there. `None` when sound. Numbers are whole, and any of
+    /// them may have been kept; but columns belong together.
+    pub fn unsound(&self) -> Option<&'static str> {
+        let phrases = self.phrases.len() <= PHRASES_MAX && self.phrases.iter().all(PhraseProfile::sound);
+        let table = self.table().is_none_or(TableProfile::sound);
+        let ordered = self.ordered().is_none_or(OrderedProfile::sound);
+        let parts = [(phrases, "typing.phrases"), (table, "typing.table"), (ordered, "typing.ordered")];
+        parts.into_iter().find(|(sound, _)| !sound).map(|(_, name)| name)
+    }
+
     /// The phrase that an observation can be compared with.
     pub fn phrase(&self, observation: &super::phrase::PhraseObservation) -> Option<&PhraseProfile> {
         self.phrases.iter().find(|phrase| phrase.lines_up(observation))
@@ -300,5 +310,20 @@ mod tests {
         ];
         assert_eq!(names, expected);
         assert!((75_000.0..110_000.0).contains(&dwell_median(&profile)));
+    }
+
+    #[test]
+    fn columns_of_unequal_length_are_no_profile() {
+        let sound = enrolled(11, 10);
+        assert_eq!(sound.unsound(), None);
+        let mut bytes = postcard::to_stdvec(&sound.phrases[0]).unwrap();
+        // The spreads come last: their number, then each.
+        let spreads = sound.phrases[0].time_count();
+        let at = bytes.iter().rposition(|byte| usize::from(*byte) == spreads).unwrap();
+        bytes.truncate(at);
+        bytes.push(0);
+        let cut: PhraseProfile = postcard::from_bytes(&bytes).unwrap();
+        let profile = Profile { phrases: vec![cut], ..Profile::default() };
+        assert_eq!(profile.unsound(), Some("typing.phrases"));
     }
 }

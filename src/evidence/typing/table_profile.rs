@@ -65,6 +65,11 @@ impl TableScore {
 }
 
 impl TableProfile {
+    /// Whether every slot has a deviation and a count.
+    pub fn sound(&self) -> bool {
+        self.deviations.len() == self.counts.len()
+    }
+
     /// Nominal tables' worth of evidence.
     pub fn weight(&self) -> f64 {
         f64::from(self.weight_hundredths) / 100.0

@@ -307,6 +307,7 @@ fn fit_finding(finding: Finding, world: &World) -> FindingModel {
         evidence_max,
         evidence_max_sustained: sustained,
         cumulative,
+        weight: 1.0,
     };
     for _ in 0..40 {
         let ratios = honest.iter().map(|(mean, count)| {
