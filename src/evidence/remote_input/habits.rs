@@ -44,8 +44,7 @@ pub struct Habits {
 
 /// Reads both kinds; `None` when neither has [`LOOPS_MIN`].
 pub fn habits(sample: &RemoteInputSample) -> Option<Habits> {
-    let found =
-        Habits { natural: median(&sample.natural_loop_micros), correction: median(&sample.correction_micros) };
+    let found = Habits { natural: median(&sample.natural_loop_micros), correction: median(&sample.correction_micros) };
     (found != Habits::default()).then_some(found)
 }
 

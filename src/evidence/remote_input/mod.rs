@@ -354,7 +354,9 @@ mod tests {
         let jiggling = samples(|event| {
             event.pointer = Some(PointerUnchecked {
                 // 47 to 73 s, never the same twice.
-                interval_micros: (0..20).map(|at| if at == 0 { 0 } else { 47_000_000 + at * 7 % 20 * 600_000 }).collect(),
+                interval_micros: (0..20)
+                    .map(|at| if at == 0 { 0 } else { 47_000_000 + at * 7 % 20 * 600_000 })
+                    .collect(),
                 delta_x: (0..20).map(|at| i32::from(at > 0) * (1 + at % 3)).collect(),
                 delta_y: vec![0; 20],
                 timer_resolution_micros: 1_000,

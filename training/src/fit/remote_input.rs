@@ -195,7 +195,9 @@ fn push_windows(
 fn key_line(parameters: &Parameters, protocol: Option<&str>) -> Result<(f64, f64), String> {
     let recorded = captures::recordings()?;
     let sound = |capture: &&Capture| {
-        !capture.report_only && !capture.auto_release && capture.soundness.is_none_or(|found| found.keys && found.machine)
+        !capture.report_only
+            && !capture.auto_release
+            && capture.soundness.is_none_or(|found| found.keys && found.machine)
     };
     let desks: Vec<Vec<(f64, f64)>> = recorded
         .iter()

@@ -296,12 +296,22 @@ fn coverage(card: &mut Card, random: &mut Random, seed: u64) {
             width.push(f64::from(high - low) / 1e3);
         }
         width.sort_by(f64::total_cmp);
-        let sample = format!("{PEOPLE} sessions of 5 answers, {PEOPLE} people, median width {:.0} ms", width[PEOPLE / 2]);
+        let sample =
+            format!("{PEOPLE} sessions of 5 answers, {PEOPLE} people, median width {:.0} ms", width[PEOPLE / 2]);
         let text = format!("share of 90 % intervals of the loop's round trip that hold it: {text}");
         let share = held / PEOPLE as f64;
         let spread = 1.96 * (share * (1.0 - share) / PEOPLE as f64).sqrt();
         let interval = Some((share - spread, share + spread));
-        card.push(&format!("loop_interval_{name}.coverage"), &text, Some(share), interval, sample, None, true, "simulated");
+        card.push(
+            &format!("loop_interval_{name}.coverage"),
+            &text,
+            Some(share),
+            interval,
+            sample,
+            None,
+            true,
+            "simulated",
+        );
     }
 }
 

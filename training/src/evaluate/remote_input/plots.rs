@@ -6,10 +6,10 @@ use super::challenge::{Person, mixed_loops};
 use super::{NewScorer, of_family};
 use crate::convert::captures as convert;
 use crate::corpus::captures::{self, Capture};
+use crate::evaluate::typing::Sides;
 use crate::evaluate::typing::plots::{
     Area, BLACK, COLOURS, Drawn, GREY, HEIGHT, NATS, SMALL, WIDTH, bins, head, letters, percent,
 };
-use crate::evaluate::typing::Sides;
 use crate::fit::remote_input as fit;
 use crate::metrics;
 use crate::request::{Scorer, Update};
@@ -18,8 +18,8 @@ use plotters::backend::SVGBackend;
 use plotters::chart::ChartBuilder;
 use plotters::element::{Circle, PathElement, Text};
 use plotters::prelude::{DashedLineSeries, IntoDrawingArea, LineSeries, RGBColor, WHITE};
-use plotters::style::{Color, IntoFont};
 use plotters::style::text_anchor::{HPos, VPos};
+use plotters::style::{Color, IntoFont};
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus as Random;
 use std::path::{Path, PathBuf};
@@ -84,10 +84,8 @@ fn scores<'a>(sound: &[&'a Capture], scorer: &mut dyn Scorer) -> Result<Scored<'
     for capture in sound {
         let moves = convert::moves(&capture.pointer);
         let requests = convert::pointer_requests(&capture.condition, "drawn", &moves, false);
-        let scores: Result<Vec<f64>, String> = requests
-            .into_iter()
-            .map(|request| Ok(of_family(&scorer.score(request.event, Update::Never)?)))
-            .collect();
+        let scores: Result<Vec<f64>, String> =
+            requests.into_iter().map(|request| Ok(of_family(&scorer.score(request.event, Update::Never)?))).collect();
         out.push((*capture, scores?));
     }
     Ok(out)
@@ -318,7 +316,8 @@ fn reliability(area: &Area<'_>, scored: &Scored<'_>, mixed: &[(String, Vec<f64>,
     chart.draw_series(DashedLineSeries::new([(-NATS, -NATS), (NATS, NATS)], 5, 5, GREY.stroke_width(1)))?;
     for ((_, negative, positive), colour) in slices.into_iter().zip(COLOURS) {
         let inside = |point: &(f64, f64)| point.0.abs() <= NATS && point.1.abs() <= NATS;
-        let points: Vec<(f64, f64)> = bins(&[Sides { mated: negative, non_mated: positive }]).into_iter().filter(inside).collect();
+        let points: Vec<(f64, f64)> =
+            bins(&[Sides { mated: negative, non_mated: positive }]).into_iter().filter(inside).collect();
         chart.draw_series(LineSeries::new(points.clone(), colour.stroke_width(2)))?;
         chart.draw_series(points.into_iter().map(|point| Circle::new(point, 4, colour.filled())))?;
     }

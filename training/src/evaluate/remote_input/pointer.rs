@@ -224,7 +224,7 @@ pub(super) fn three_windows(
 ) -> Result<(), String> {
     let mut scorer = new_scorer();
     let mut sides = Sides::default();
-    for person in 0..1_000 {
+    for person in 0..2_000 {
         let hand = motion::hand(random);
         for remote in [false, true] {
             let path = motion::path(&hand, 16_000, random);
