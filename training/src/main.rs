@@ -77,7 +77,7 @@ enum Command {
         /// Seed of splits, simulations and intervals.
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// Also write the drawings and tables of the families that have a page (typing, remote input) into this directory.
+        /// Also write the drawings and tables of families with a page (typing, remote input) into this directory.
         #[arg(long, value_name = "DIR")]
         docs: Option<PathBuf>,
     },

@@ -11,7 +11,7 @@ use crate::event::{PointerSample, PointerSource};
 
 /// Fewest moves that make a window of their own: the length at which transport was measured to be told well.
 pub const WINDOW_MOVES: usize = 50;
-/// Most moves read as one window. Longer windows say more than several short ones: what is rare is counted once, over all.
+/// Most moves read as one window. A long window says about what three short ones do, at a third of the cost.
 pub const LONG_WINDOW_MOVES: usize = 150;
 /// Fewest gaps of motion in a window; fewer say nothing.
 pub const MOTION_GAPS_MIN: usize = 24;
