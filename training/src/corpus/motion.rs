@@ -300,7 +300,11 @@ pub fn relay(random: &mut Random) -> Relay {
         loss: if random.gen_bool(0.7) { 0.0 } else { random.gen_range(0.003..0.03) },
         recovery_millis: random.gen_range(30.0..400.0),
         server_wait_millis: exponential(random, 0.8),
-        collapses: random.gen_bool(0.4),
+        // What goes in heaps by design arrives in heaps.
+        collapses: !matches!(
+            treatment,
+            Treatment::Together(_) | Treatment::Holds(_) | Treatment::Batches(_) | Treatment::Turns(_)
+        ) && random.gen_bool(0.5),
         server_tick_millis: if let Treatment::Gadget(_, poll) = treatment {
             poll
         } else if random.gen_bool(0.85) {

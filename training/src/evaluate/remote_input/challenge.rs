@@ -169,12 +169,12 @@ pub(super) fn challenge_figures(
     slow_people(new_scorer, card, random)
 }
 
+/// A name, scores of answers at the desk, scores behind a relay.
+pub(super) type Loops = (String, Vec<f64>, Vec<f64>);
+
 /// Scores of a mixed population without a past and with one, local and relayed: delays as relays have them, 40 to 420 ms
 /// of round trip about 160 and what the protocols were captured to add, and one person in fourteen slow for good.
-pub(super) fn mixed_loops(
-    captured: &[Capture],
-    new_scorer: &mut NewScorer,
-) -> Result<Vec<(String, Vec<f64>, Vec<f64>)>, String> {
+pub(super) fn mixed_loops(captured: &[Capture], new_scorer: &mut NewScorer) -> Result<Vec<Loops>, String> {
     const SEED: u64 = 0x6d69_7865;
     let added = added(captured)?;
     let mut random = Random::seed_from_u64(SEED);

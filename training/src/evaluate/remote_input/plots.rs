@@ -2,7 +2,7 @@
 //!
 //! Drawn are recordings of simulated people and averages over many, never a person's scores.
 
-use super::challenge::{Person, mixed_loops};
+use super::challenge::{Loops, Person, mixed_loops};
 use super::{NewScorer, of_family};
 use crate::convert::captures as convert;
 use crate::corpus::captures::{self, Capture};
@@ -281,7 +281,7 @@ fn beliefs(area: &Area<'_>) -> Drawn {
 }
 
 /// Nats given against nats observed, for pointers and for the loop.
-fn reliability(area: &Area<'_>, scored: &Scored<'_>, mixed: &[(String, Vec<f64>, Vec<f64>)]) -> Drawn {
+fn reliability(area: &Area<'_>, scored: &Scored<'_>, mixed: &[Loops]) -> Drawn {
     let negative = side(scored, |capture| !capture.remote);
     let positive = side(scored, |capture| capture.remote && !capture.report_only);
     let mut slices = vec![("pointers, own recordings".to_string(), negative, positive)];
