@@ -127,23 +127,25 @@ mod tests {
     }
 
     #[test]
-    fn the_page_in_the_tree_has_tables_and_drawings_that_are_there() {
+    fn the_pages_in_the_tree_have_tables_and_drawings_that_are_there() {
         let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
-        let page = std::fs::read_to_string(docs.join("typing.md")).unwrap();
-        let (mut rest, mut tables) = (page.as_str(), 0);
-        while let Some((at, begin)) = next_marker(rest) {
-            let end = rest[at..].find(END).unwrap() + at;
-            let rows =
-                rest[at..end].lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---")).count();
-            assert!(rows > 1, "an empty table: measure with --docs docs: {begin}{}", &rest[at..end]);
-            (rest, tables) = (&rest[end..], tables + 1);
-        }
-        assert!(tables >= 4, "{tables}");
-        let drawings: Vec<&str> = page.split("](img/").skip(1).filter_map(|rest| rest.split(')').next()).collect();
-        assert!(drawings.len() >= 6);
-        for drawing in drawings {
-            let size = std::fs::metadata(docs.join("img").join(drawing)).unwrap().len();
-            assert!((1_000..60_000).contains(&size), "{drawing} is {size} bytes");
+        for (name, least_tables, least_drawings) in [("typing.md", 4, 6), ("remote-input.md", 4, 4)] {
+            let page = std::fs::read_to_string(docs.join(name)).unwrap();
+            let (mut rest, mut tables) = (page.as_str(), 0);
+            while let Some((at, begin)) = next_marker(rest) {
+                let end = rest[at..].find(END).unwrap() + at;
+                let rows =
+                    rest[at..end].lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---")).count();
+                assert!(rows > 1, "{name}: an empty table: measure with --docs docs: {begin}{}", &rest[at..end]);
+                (rest, tables) = (&rest[end..], tables + 1);
+            }
+            assert!(tables >= least_tables, "{name}: {tables}");
+            let drawings: Vec<&str> = page.split("](img/").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+            assert!(drawings.len() >= least_drawings);
+            for drawing in drawings {
+                let size = std::fs::metadata(docs.join("img").join(drawing)).unwrap().len();
+                assert!((1_000..60_000).contains(&size), "{drawing} is {size} bytes");
+            }
         }
     }
 }
