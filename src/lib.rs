@@ -10,14 +10,16 @@
 //! | `history` | `event`, `evidence` (profiles), `risk` (verdict, standing) |
 //! | `model` | `evidence` (features, parameters) |
 //! | `risk` | `evidence::feature`, `model` |
+//! | `addresses` | `event` |
 //! | `pipeline` | `event` … `risk`, `history` |
-//! | `api` | `pipeline`, `event`, `risk`, `history`, `model`, `config` |
+//! | `api` | `pipeline`, `addresses`, `event`, `risk`, `history`, `model`, `config` |
 //! | `sinks` | `risk` |
-//! | `cli` | `pipeline`, `api`, `history`, `model`, `config`, `event`, `risk`, `sinks` |
+//! | `cli` | `pipeline`, `api`, `addresses`, `history`, `model`, `config`, `event`, `risk`, `sinks` |
 //!
 //! `event`, `evidence`, `model` and `risk` are pure: no I/O but loading a model, no clock, no randomness. Time arrives
-//! in the event.
+//! in the event. `addresses` stands beside the doors: it looks addresses up in the operator's own databases.
 
+pub mod addresses;
 pub mod api;
 pub mod cli;
 pub mod config;

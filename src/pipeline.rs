@@ -15,12 +15,12 @@ use crate::event::{Event, EventTime, Gathered, Samples, Token};
 use crate::evidence::course::Course;
 use crate::evidence::crowd::{self, LinkKind};
 use crate::evidence::feature::{Features, Finding, HandChange};
-use crate::evidence::{self, Compared, Observations, Others, Profiles, Teaching, network, remote_input};
+use crate::evidence::{self, Compared, Observations, Others, Profiles, Teaching, network, remote_input, typing};
 use crate::history::{AlikeHand, Answer, Arrival, Durable, NonceClaim, NonceFault, Store, StoreError, TenantId};
 use crate::history::{TokenKind, Visit, WorkerRecord};
 use crate::model::{Model, StandingModel};
 use crate::risk::verdict::Findings;
-use crate::risk::{Maturity, StandingLevel, Verdict, Whereabouts, WorkerStanding};
+use crate::risk::{AddressDatabase, Maturity, StandingLevel, Verdict, Whereabouts, WorkerStanding};
 use arc_swap::{ArcSwap, ArcSwapOption};
 pub use live::Live;
 pub use shadow::{Glance, Sighting};
@@ -378,11 +378,14 @@ fn judge(
     }
     let tokens: Vec<_> = seen.crowd.tokens.iter().map(|(kind, token)| (TokenKind(*kind as u8), *token)).collect();
     let neighbours = meet(&tokens, visit);
+    seen.place(parameters);
     let phrase = seen.typing.phrase.as_ref().and_then(|phrase| phrase.as_ref().ok());
     let background = phrase.and_then(|phrase| visit.background(phrase.pool_key()));
+    let tables = seen.typing.placed.as_ref().and_then(|placed| visit.table_background(placed.basis));
     let (alike, hand_count) = resemble(visit);
     let company = crowd::Company { neighbours: &neighbours, alike: &alike, hand_count };
-    let others = Others { company, background: background.as_ref() };
+    let background = typing::Background { phrase: background.as_ref(), table: tables.as_ref() };
+    let others = Others { company, background };
     let known = &visit.record().profiles;
     let mut compared = evidence::compare(&seen, samples, known, &others, parameters);
     let in_shadow = aside.shadow.filter(|_| live.is_none());
@@ -410,6 +413,10 @@ fn judge(
     let as_of = samples.time.max(record.last_seen);
     aside.glance = in_shadow.map(|(shadow, weighed)| shadow::glance(shadow, &weighed, record, as_of));
     let standing = record.standing.report(&model.standing, as_of.0);
+    let databases = samples.network.iter().flat_map(|network| &network.databases);
+    let address_databases = databases
+        .map(|build| AddressDatabase { database_type: build.database_type.clone(), build_seconds: build.build_seconds })
+        .collect();
     let findings = Findings {
         event_id,
         worker_id,
@@ -421,6 +428,7 @@ fn judge(
         maturity,
         whereabouts,
         standing,
+        address_databases,
     };
     Verdict::new(findings, model)
 }

@@ -4,6 +4,7 @@ use super::monitor::Monitors;
 use super::refusal::Refusal;
 use super::tenant::{Caller, Callers};
 use super::watch::Watchers;
+use crate::addresses::AddressBook;
 use crate::event::{EventTime, limits};
 use crate::history::TenantId;
 use crate::pipeline::Pipeline;
@@ -18,6 +19,8 @@ use tonic::metadata::MetadataMap;
 pub struct Doors {
     /// Steps two to six.
     pub pipeline: Pipeline,
+    /// The operator's address databases; none unless set.
+    pub addresses: Arc<AddressBook>,
     /// What was answered.
     pub counts: Counts,
     /// Live sessions.
@@ -184,6 +187,7 @@ impl Doors {
             watchers: Watchers::of(&pipeline),
             nonce_micros: i64::from(limits::NONCE_MINUTES) * 60_000_000,
             pipeline,
+            addresses: Arc::default(),
             counts: Counts::default(),
             monitors: Monitors::new(monitored_sessions_max),
             worker_retention_micros,
@@ -214,8 +218,8 @@ impl Doors {
         self.callers.tenants()
     }
 
-    /// Lets in a call that stays open and does no work of its own: it takes one of the tenant's places for watchers, and
-    /// none of those that logins need.
+    /// Lets in a call that stays open and does no work of its own: it takes one of the tenant's places for watchers,
+    /// and none of those that logins need.
     ///
     /// # Errors
     /// As [`Doors::enter`]; `RESOURCE_EXHAUSTED` when the tenant has too many watchers.

@@ -54,6 +54,12 @@ struct Flags {
     #[arg(long = "model", value_name = "DIR")]
     #[serde(rename = "models", skip_serializing_if = "Vec::is_empty")]
     models: Vec<PathBuf>,
+
+    /// Address database (.mmdb) that tells what callers leave out: place, autonomous system, kind of network, anonymizers.
+    /// May be given several times; the first that tells a fact wins.
+    #[arg(long = "address-database", value_name = "FILE")]
+    #[serde(rename = "address_databases", skip_serializing_if = "Vec::is_empty")]
+    address_databases: Vec<PathBuf>,
 }
 
 /// Runs the service until it is told to stop.

@@ -173,6 +173,9 @@ features! {
     CrowdTypistLogOdds = "crowd.typist_log_odds",
     CrowdTypistWorkerCount = "crowd.typist_worker_count",
     CrowdTypistRatio = "crowd.typist_likelihood_log_ratio",
+    NetworkBoundLogOdds = "network.bound_log_odds",
+    NetworkBoundBeyondKm = "network.bound_beyond_km",
+    NetworkBoundBreachCount = "network.bound_breach_count",
 }
 
 impl FeatureId {
@@ -234,6 +237,7 @@ findings! {
     TelemetrySilent = "telemetry.silent", Telemetry, TelemetrySilentLogOdds, [TelemetrySilentEventCount];
     TypingOrdered = "typing.ordered", Typing, TypingOrderedLogOdds, [TypingOrderedPressCount, TypingOrderedEnrolledPresses, TypingHandoverLogOdds, TypingAlternationCount, TypingPressIntervalMedianMicros, TypingDwellMedianMicros];
     CrowdTypist = "crowd.typist", Crowd, CrowdTypistLogOdds, [CrowdTypistRatio, CrowdTypistWorkerCount];
+    NetworkBound = "network.bound", Network, NetworkBoundLogOdds, [NetworkBoundBeyondKm, NetworkBoundBreachCount];
 }
 
 impl Finding {

@@ -80,6 +80,13 @@ pub struct Observations {
     pub telemetry: telemetry::Observation,
 }
 
+impl Observations {
+    /// Works out once what comparing and learning both need of the fitted constants.
+    pub fn place(&mut self, parameters: &Parameters) {
+        self.typing.place(&parameters.typing.table);
+    }
+}
+
 /// Measures one session, alone.
 pub fn observe(samples: &Samples) -> Observations {
     Observations {
@@ -186,8 +193,8 @@ pub struct Compared {
 pub struct Others<'a> {
     /// Those seen with its tokens, and those who type alike.
     pub company: crowd::Company<'a>,
-    /// How they type its phrase, where any does.
-    pub background: Option<&'a typing::PhraseBackground>,
+    /// How they type.
+    pub background: typing::Background<'a>,
 }
 
 /// Compares a session with what is known of the worker. The one road to a feature, for serving and training alike.

@@ -3,6 +3,7 @@
 use super::{Kept, Record};
 use crate::event::EventTime;
 use crate::evidence::Profiles;
+use crate::evidence::typing::table::TableShare;
 use crate::risk::standing::FirstStanding;
 use crate::risk::{Days, Maturity, Standing, Verdict};
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,10 @@ impl Record for WorkerRecord {
         self.profiles.typing.pooled()
     }
 
+    fn table_share(&self) -> Option<TableShare> {
+        self.profiles.typing.table().and_then(TableShare::of)
+    }
+
     fn hand_age(&self) -> Option<u32> {
         self.profiles.typing.table().map(|table| table.press_count)
     }
@@ -75,6 +80,19 @@ impl Record for WorkerRecord {
 
 impl Kept for Verdict {
     const FORMAT: u8 = 2;
+
+    fn addition(&self) -> postcard::Result<Vec<u8>> {
+        if self.address_databases.is_empty() { Ok(Vec::new()) } else { postcard::to_stdvec(&self.address_databases) }
+    }
+
+    fn add<'a>(&mut self, bytes: &'a [u8]) -> postcard::Result<&'a [u8]> {
+        if bytes.is_empty() {
+            return Ok(bytes);
+        }
+        let (databases, rest) = postcard::take_from_bytes(bytes)?;
+        self.address_databases = databases;
+        Ok(rest)
+    }
 }
 
 #[cfg(test)]
@@ -109,8 +127,8 @@ mod tests {
             broken(|record| record.profiles.network.session_weight = f32::NAN),
             broken(|record| record.profiles.network.pools = vec![Seen { value: 1, weight: f32::NAN }]),
             broken(|record| record.profiles.network.regions = vec![Seen { value: 1, weight: 1.0 }; 200]),
-            broken(|record| record.profiles.network.last = Some(stay(91.0))),
-            broken(|record| record.profiles.network.last = Some(stay(f32::NAN))),
+            broken(|record| record.profiles.network.trail.last = Some(stay(91.0))),
+            broken(|record| record.profiles.network.trail.last = Some(stay(f32::NAN))),
             broken(|record| record.profiles.timezone.cells = vec![(7, 1), (7, 1)]),
             broken(|record| record.profiles.timezone.cells = vec![(336, 1)]),
             broken(|record| record.profiles.timezone.cells = vec![(1, 0)]),
@@ -124,8 +142,8 @@ mod tests {
             "network.session_weight",
             "network.pools",
             "network.regions",
-            "network.last",
-            "network.last",
+            "network.trail",
+            "network.trail",
             "timezone.cells",
             "timezone.cells",
             "timezone.cells",
@@ -134,7 +152,7 @@ mod tests {
         ];
         assert_eq!(named, expected.map(Some));
         let sound = broken(|record| {
-            record.profiles.network.last = Some(stay(-90.0));
+            record.profiles.network.trail.last = Some(stay(-90.0));
             record.profiles.timezone.cells = vec![(0, 1), (335, 9)];
         });
         assert_eq!(sound, None);

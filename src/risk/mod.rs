@@ -18,5 +18,5 @@ pub use days::{Days, StandingDay, Stood};
 pub use level::RiskLevel;
 pub use reasons::{Evidence, Reason, ReasonCode};
 pub use standing::{Shown, Standing, StandingLevel, WorkerStanding};
-pub use verdict::{FamilyAssessment, Maturity, ModelReference, Verdict};
+pub use verdict::{AddressDatabase, FamilyAssessment, Maturity, ModelReference, Verdict};
 pub use whereabouts::Whereabouts;

@@ -57,6 +57,7 @@ reason_codes! {
     TelemetrySilent = 601,
     // Later additions stand at the end: kept verdicts hold positions.
     TypingSharedAccount = 203,
+    NetworkBoundBroken = 406,
 }
 
 impl ReasonCode {
@@ -81,6 +82,7 @@ impl ReasonCode {
             Finding::NetworkTravel => Self::NetworkImplausibleTravel,
             Finding::NetworkRoundTrip => Self::NetworkRoundTripImplausible,
             Finding::NetworkFamiliarity => Self::NetworkUnfamiliar,
+            Finding::NetworkBound => Self::NetworkBoundBroken,
             Finding::CrowdSite => Self::CrowdSharedSite,
             Finding::CrowdAuthenticator => Self::CrowdSharedAuthenticator,
             Finding::CrowdRelay => Self::CrowdCommonRelay,

@@ -77,7 +77,7 @@ enum Command {
         /// Seed of splits, simulations and intervals.
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// Also write the drawings and tables of families with a page (typing, remote input) into this directory.
+        /// Also write drawings and tables of the families' pages (`typing.md`, `remote-input.md`, `network.md`) there.
         #[arg(long, value_name = "DIR")]
         docs: Option<PathBuf>,
     },
@@ -251,19 +251,10 @@ fn run(command: Command) -> Result<(), String> {
             }
             bar.finish_and_clear();
             print_figures(&figures);
-            let Some(docs) = docs else { return Ok(()) };
-            let mut written = false;
-            if family.covers("typing") {
-                let drawn = evaluate::typing::plots::draw(&data, &mut new_scorer, &figures, &docs.join("img"))?;
-                document(&docs.join("typing.md"), &figures, &drawn)?;
-                written = true;
+            match docs {
+                Some(docs) => document(family, &docs, &data, &mut new_scorer, &figures),
+                None => Ok(()),
             }
-            if family.covers("remote-input") {
-                let drawn = evaluate::remote_input::plots::draw(&data, &mut new_scorer, &docs.join("img"))?;
-                document(&docs.join("remote-input.md"), &figures, &drawn)?;
-                written = true;
-            }
-            if written { Ok(()) } else { Err("--docs: this family has no page".into()) }
         }
         Command::Convert { family, data, out, model, seed } => {
             require_data(&data)?;
@@ -310,13 +301,39 @@ fn run(command: Command) -> Result<(), String> {
     }
 }
 
-/// Writes the tables of a family's page, and says what was drawn for it.
-fn document(path: &Path, figures: &[Figure], drawn: &[PathBuf]) -> Result<(), String> {
+/// Writes the drawings and the tables of the families' pages.
+fn document(
+    family: Part,
+    docs: &Path,
+    data: &Path,
+    new_scorer: &mut evaluate::NewScorer<'_>,
+    figures: &[Figure],
+) -> Result<(), String> {
+    let img = docs.join("img");
+    let mut written = 0;
+    if family.covers("typing") {
+        paged(docs, "typing.md", figures, evaluate::typing::plots::draw(data, new_scorer, figures, &img)?)?;
+        written += 1;
+    }
+    if family.covers("remote-input") {
+        paged(docs, "remote-input.md", figures, evaluate::remote_input::plots::draw(data, new_scorer, &img)?)?;
+        written += 1;
+    }
+    if family.covers("network") {
+        paged(docs, "network.md", figures, evaluate::network::plots::draw(data, new_scorer, &img)?)?;
+        written += 1;
+    }
+    if written == 0 { Err("--docs is for typing, remote input and network: rhythm has no page".into()) } else { Ok(()) }
+}
+
+/// Writes the tables of one page, whose drawings are made.
+fn paged(docs: &Path, name: &str, figures: &[Figure], drawings: Vec<PathBuf>) -> Result<(), String> {
+    let path = docs.join(name);
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
-    let page = std::fs::read_to_string(path).map_err(failed)?;
+    let page = std::fs::read_to_string(&path).map_err(failed)?;
     let page = evaluate::typing::page::rewritten(&page, figures)?;
-    std::fs::write(path, page).map_err(failed)?;
-    for file in drawn.iter().map(PathBuf::as_path).chain([path]) {
+    std::fs::write(&path, page).map_err(failed)?;
+    for file in drawings.iter().chain([&path]) {
         println!("wrote {}", file.display());
     }
     Ok(())

@@ -25,6 +25,8 @@ pub mod profile;
 pub(crate) mod sample;
 pub mod synthetic;
 pub mod table;
+mod table_place;
+mod table_population;
 mod table_profile;
 mod table_sample;
 
@@ -37,6 +39,15 @@ pub use pair::PairRatio;
 pub use profile::Profile;
 
 use serde::{Deserialize, Serialize};
+
+/// How the other workers of the tenant type; nothing is known of them by default.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Background<'a> {
+    /// The event's phrase, where any other worker types it.
+    pub phrase: Option<&'a PhraseBackground>,
+    /// Tables, where any other worker's were learned.
+    pub table: Option<&'a table::TableBackground>,
+}
 
 /// What training fits for this family.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -139,8 +139,11 @@ impl Profile {
                 }
             }
         }
-        if let (Some(table), Lesson::Full) = (&observation.table, lesson) {
-            self.free.with_table(|known| known.learn(table, &parameters.table));
+        if let (Some(table), Lesson::Full) = (&observation.table, lesson)
+            && let Some(placed) = observation.placed(&parameters.table)
+        {
+            let presses = table.press_count;
+            self.free.with_table(|known| known.learn_placed(&placed, presses, &parameters.table, day as u16));
         }
     }
 

@@ -62,6 +62,8 @@ fn role(finding: Finding) -> Role {
         // A loop through a person is slower for more reasons than distance, so it alone stays under the threshold longer.
         Finding::RemoteInputLoop => role(-1.5, 5.0, 5.0, 8.0, false),
         Finding::NetworkRoundTrip | Finding::NetworkGap => role(-1.5, 5.0, 5.0, 10.0, false),
+        // Speaks only against, and an anchor told wrong speaks every day: it alone stays under the threshold.
+        Finding::NetworkBound => role(0.0, 5.0, 4.5, 4.5, false),
         Finding::RemoteInputPointer | Finding::RemoteInputKey => role(-1.5, 4.5, 5.0, 5.0, false),
         Finding::TypingPhrase | Finding::TypingTable | Finding::TypingOrdered => role(-2.5, 5.0, 4.5, 4.5, false),
         Finding::CrowdSite | Finding::CrowdAuthenticator | Finding::CrowdRelay | Finding::CrowdTypist => {

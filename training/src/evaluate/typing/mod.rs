@@ -4,6 +4,7 @@
 //! each fold is scored with a model, and a calibration, of the others. The shipped model has seen everybody, so its
 //! figures on the same people are reported apart as `_seen`, and have no floor.
 
+mod chance;
 mod drift;
 mod fairness;
 mod gate;
@@ -16,6 +17,7 @@ pub mod plots;
 mod slices;
 mod synthetic;
 mod table;
+mod table_company;
 mod table_slices;
 
 use crate::metrics;

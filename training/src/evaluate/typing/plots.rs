@@ -50,9 +50,9 @@ const BINS: usize = 12;
 pub(in crate::evaluate) const NATS: f64 = 7.0;
 
 /// A named set of scores.
-struct Slice {
-    name: String,
-    people: Vec<Sides>,
+pub(in crate::evaluate) struct Slice {
+    pub(in crate::evaluate) name: String,
+    pub(in crate::evaluate) people: Vec<Sides>,
 }
 
 /// Draws everything into a directory, which is made when it is not there. `figures` are those of the family.
@@ -213,7 +213,7 @@ pub(in crate::evaluate) fn percent(rate: f64) -> String {
 }
 
 /// A detection error trade-off on normal-deviate axes (Martin et al., Eurospeech 1997): normal scores give lines.
-fn trade_off(area: &Area<'_>, title: &str, note: &str, slices: &[&Slice]) -> Drawn {
+pub(in crate::evaluate) fn trade_off(area: &Area<'_>, title: &str, note: &str, slices: &[&Slice]) -> Drawn {
     head(area, title, note, &legend(slices))?;
     let range = deviate(RATE_LOW)..deviate(RATE_HIGH);
     let mut chart = ChartBuilder::on(area)
@@ -307,7 +307,7 @@ pub(in crate::evaluate) fn bins(people: &[Sides]) -> Vec<(f64, f64)> {
     points
 }
 
-fn reliability(area: &Area<'_>, title: &str, note: &str, slices: &[Slice]) -> Drawn {
+pub(in crate::evaluate) fn reliability(area: &Area<'_>, title: &str, note: &str, slices: &[Slice]) -> Drawn {
     head(area, title, note, &legend(&slices.iter().collect::<Vec<_>>()))?;
     let mut chart = ChartBuilder::on(area)
         .margin_left(14)
