@@ -119,6 +119,8 @@ features! {
     RemoteInputReactionMedianMicros = "remote_input.reaction_median_micros",
     RemoteInputReactionP10Micros = "remote_input.reaction_p10_micros",
     RemoteInputReactionCount = "remote_input.reaction_count",
+    RemoteInputNaturalLoopMedianMicros = "remote_input.natural_loop_median_micros",
+    RemoteInputCorrectionMedianMicros = "remote_input.correction_median_micros",
     RemoteInputDelayLogOdds = "remote_input.delay_log_odds",
     RemoteInputEventDelaySpreadMicros = "remote_input.event_delay_spread_micros",
     RemoteInputDeviceLogOdds = "remote_input.device_log_odds",
@@ -229,7 +231,7 @@ findings! {
     TypingSynthetic = "typing.synthetic", Typing, TypingSyntheticLogOdds, [TypingMachineLikenessLogOdds, TypingPressIntervalSpreadMicros, TypingDwellSpreadMicros, TypingRolloverRate];
     RemoteInputPointer = "remote_input.pointer", RemoteInput, RemoteInputPointerLogOdds, [RemoteInputPointerGapMedianMicros, RemoteInputPointerGapP05Micros, RemoteInputPointerGapP95Micros, RemoteInputPointerBurstRate, RemoteInputPointerStepP95, RemoteInputPointerMoveCount];
     RemoteInputKey = "remote_input.key", RemoteInput, RemoteInputKeyLogOdds, [RemoteInputCombStrength, RemoteInputDwellP10Micros, RemoteInputDwellP90Micros, RemoteInputDwellShortRate, RemoteInputPressBurstRate];
-    RemoteInputLoop = "remote_input.loop", RemoteInput, RemoteInputLoopLogOdds, [RemoteInputReactionMedianMicros, RemoteInputReactionP10Micros, RemoteInputReactionCount];
+    RemoteInputLoop = "remote_input.loop", RemoteInput, RemoteInputLoopLogOdds, [RemoteInputReactionMedianMicros, RemoteInputReactionP10Micros, RemoteInputReactionCount, RemoteInputNaturalLoopMedianMicros, RemoteInputCorrectionMedianMicros];
     RemoteInputDelay = "remote_input.delay", RemoteInput, RemoteInputDelayLogOdds, [RemoteInputEventDelaySpreadMicros];
     RemoteInputDevice = "remote_input.device", RemoteInput, RemoteInputDeviceLogOdds, [RemoteInputKvmIdentityCount, RemoteInputKvmStructureCount, RemoteInputDisplayCount];
     RemoteInputSoftware = "remote_input.software", RemoteInput, RemoteInputSoftwareLogOdds, [RemoteInputRemoteProgramCount, RemoteInputInjectedRate, RemoteInputRemoteSessionReported];

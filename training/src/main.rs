@@ -315,6 +315,9 @@ fn document(
     if family.covers("typing") {
         paged(docs, "typing.md", figures, evaluate::typing::plots::draw(data, new_scorer, figures, &img)?)?;
     }
+    if family.covers("remote-input") {
+        paged(docs, "remote-input.md", figures, evaluate::remote_input::plots::draw(data, new_scorer, &img)?)?;
+    }
     if family.covers("network") {
         paged(docs, "network.md", figures, evaluate::network::plots::draw(data, new_scorer, &img)?)?;
     }

@@ -149,6 +149,7 @@ mod tests {
     #[test]
     fn the_pages_in_the_tree_have_tables_and_drawings_that_are_there() {
         page_in_the_tree("typing.md", 4, 6);
+        page_in_the_tree("remote-input.md", 4, 4);
         page_in_the_tree("timezone.md", 5, 6);
     }
 }

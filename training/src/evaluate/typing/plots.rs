@@ -47,7 +47,7 @@ const RATE_HIGH: f64 = 0.6;
 const RATE_TICKS: [f64; 8] = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4];
 /// Bins of a reliability curve, and nats it is drawn to.
 const BINS: usize = 12;
-const NATS: f64 = 7.0;
+pub(in crate::evaluate) const NATS: f64 = 7.0;
 
 /// A named set of scores.
 pub(in crate::evaluate) struct Slice {
@@ -207,7 +207,7 @@ fn deviate(rate: f64) -> f64 {
     above / below - t
 }
 
-fn percent(rate: f64) -> String {
+pub(in crate::evaluate) fn percent(rate: f64) -> String {
     let percent = rate * 100.0;
     if percent < 1.0 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
 }
@@ -281,7 +281,7 @@ fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
 }
 
 /// Given and observed log-likelihood ratios, nats, over bins of equally many scores of both sides.
-fn bins(people: &[Sides]) -> Vec<(f64, f64)> {
+pub(in crate::evaluate) fn bins(people: &[Sides]) -> Vec<(f64, f64)> {
     let everybody: Vec<usize> = (0..people.len()).collect();
     let (mated, non_mated) = pooled(people, &everybody);
     // Each side weighs as much as the other, however often it was tried.
