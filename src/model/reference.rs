@@ -229,7 +229,7 @@ mod tests {
 
     /// Every fourth session without dwell, the rest spread evenly.
     fn usual(number: u64) -> Features {
-        session((number % 4 != 0).then(|| 60_000.0 + (number * 7_919 % 60_000) as f64))
+        session((!number.is_multiple_of(4)).then(|| 60_000.0 + (number * 7_919 % 60_000) as f64))
     }
 
     fn reference() -> Reference {
@@ -278,7 +278,8 @@ mod tests {
         assert_eq!(same[0].against_past, None, "3,000 sessions have no past yet");
         let silent = drifted(|_| session(None)).report();
         assert!(silent[0].against_training > 3.0, "{silent:?}");
-        let faster = drifted(|number| session((number % 4 != 0).then(|| 57_000.0 + (number * 7_919 % 60_000) as f64)));
+        let faster =
+            drifted(|number| session((!number.is_multiple_of(4)).then(|| 57_000.0 + (number * 7_919 % 60_000) as f64)));
         let moved = faster.report()[0].against_training;
         assert!((0.005..0.25).contains(&moved), "{moved}");
     }

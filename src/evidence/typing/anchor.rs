@@ -314,7 +314,7 @@ mod tests {
     fn login(day: u32, pattern: f64, tempo: f64) -> PhraseObservation {
         let time = |index: usize| PhraseTime {
             log_time: Some(
-                11.6 + if index % 2 == 0 { pattern } else { -pattern }
+                11.6 + if index.is_multiple_of(2) { pattern } else { -pattern }
                     + tempo
                     + 0.08 * f64::from((day * 7 + index as u32 * 5) % 9) / 4.0
                     - 0.08,
@@ -405,7 +405,7 @@ mod tests {
         assert!((together(-4.0, -6.0) + 4.0).abs() < 0.002);
         assert!((together(-4.0, 1000f64.ln()) - 2.304).abs() < 0.002);
         assert!((together(3.0, -20.0) - 3.0).abs() < 1e-6);
-        let off = |index: usize| if index % 2 == 0 { 0.9 } else { -0.9 };
+        let off = |index: usize| if index.is_multiple_of(2) { 0.9 } else { -0.9 };
         let time = |index: usize| DriftTime { kind: index % 2, deviation: off(index / 2), variance: 0.02, clock: 0.0 };
         let bounded = parameters().anchor.map(|anchor| anchor.ratio((0..40).map(time)));
         assert_eq!(bounded, Some(1000f64.ln()));

@@ -128,7 +128,7 @@ mod tests {
         let of = |entries: &[KeptFeedback]| truth(entries.iter());
         let analyst = entry(Label::RemoteOperator, LabelSource::Analyst);
         let check = entry(Label::Genuine, LabelSource::IdentityCheck);
-        assert_eq!(of(&[analyst.clone()]), Some(Truth { hostile: true, independent: false }));
+        assert_eq!(of(std::slice::from_ref(&analyst)), Some(Truth { hostile: true, independent: false }));
         assert_eq!(of(&[analyst.clone(), check.clone()]), Some(Truth { hostile: false, independent: true }));
         let superseded = KeptFeedback { superseded: true, ..check };
         assert_eq!(of(&[analyst, superseded]), Some(Truth { hostile: true, independent: false }));

@@ -118,6 +118,8 @@ fn loss(honest: &[f64], elsewhere: &[f64]) -> Option<f64> {
 }
 
 type Statistic = fn(&[f64], &[f64]) -> Option<f64>;
+/// Name, claims, what it is, how it is computed, its floor, and whether more is better.
+type Row<'a> = (&'a str, &'a Vec<Claims>, &'a str, Statistic, Option<f64>, bool);
 
 /// Figures of every count.
 pub fn figures(slices: &BTreeMap<usize, Slice>, seed: u64) -> Vec<Figure> {
@@ -176,7 +178,7 @@ pub fn figures(slices: &BTreeMap<usize, Slice>, seed: u64) -> Vec<Figure> {
                 continue;
             }
             let sample = format!("{} honest, {} elsewhere", honest.len(), elsewhere.len());
-            let statistics: [(&str, &Vec<Claims>, &str, Statistic, Option<f64>, bool); 4] = [
+            let statistics: [Row<'_>; 4] = [
                 ("auc", people, "area under the curve", metrics::auc, None, true),
                 (
                     "cllr",
