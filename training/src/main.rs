@@ -11,6 +11,7 @@ mod replay;
 mod request;
 mod statistics;
 mod train;
+mod world;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use elsewhere::model::{Model, ModelFile};
@@ -60,7 +61,7 @@ enum Command {
         #[arg(long, default_value_t = 28)]
         days: u32,
         /// What the companies' collectors see.
-        #[arg(long, value_enum, default_value = "endpoint")]
+        #[arg(long, value_enum, default_value = "linkage")]
         tier: Telemetry,
     },
     /// Measure a model on real data, through the whole pipeline, and print the figures.
@@ -106,6 +107,30 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Write a simulated world as requests, one a line, and the truth about it beside them.
+    World {
+        /// Workers.
+        #[arg(long, default_value_t = 3000)]
+        workers: usize,
+        /// Days, from a Monday.
+        #[arg(long, default_value_t = 28)]
+        days: u32,
+        /// What the collectors see.
+        #[arg(long, value_enum, default_value = "endpoint")]
+        tier: Telemetry,
+        /// Share of workers that is hostile; all hostile scenarios alike.
+        #[arg(long, default_value_t = 0.1)]
+        hostile_share: f64,
+        /// Seed of the world.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// File to write, gzipped where its name ends with .gz; `-` is standard output.
+        #[arg(long, value_name = "FILE", default_value = "-")]
+        out: String,
+        /// File for the truth; by default beside the requests, and nowhere when these go to standard output.
+        #[arg(long, value_name = "FILE")]
+        truth: Option<PathBuf>,
+    },
     /// Move a model's tables of free typing to a tenant's people, and say on workers held back whether it helped.
     RefitTyping {
         /// Data directory of a service that is not running.
@@ -144,19 +169,22 @@ enum Command {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Telemetry {
     /// The sign-in log alone.
-    IdpOnly,
+    Idp,
     /// And a collector on the login page.
     LoginPage,
     /// And an agent on the machine.
     Endpoint,
+    /// And tokens that tell what workers share.
+    Linkage,
 }
 
 impl Telemetry {
-    fn tier(self) -> corpus::company::Tier {
+    fn tier(self) -> world::Tier {
         match self {
-            Self::IdpOnly => corpus::company::Tier::IdpOnly,
-            Self::LoginPage => corpus::company::Tier::LoginPage,
-            Self::Endpoint => corpus::company::Tier::Endpoint,
+            Self::Idp => world::Tier::IdpOnly,
+            Self::LoginPage => world::Tier::LoginPage,
+            Self::Endpoint => world::Tier::Endpoint,
+            Self::Linkage => world::Tier::Linkage,
         }
     }
 }
@@ -243,6 +271,10 @@ fn run(command: Command) -> Result<(), String> {
             convert_family(family, &data, &out, &load(&model)?, seed)
         }
         Command::Example { out, seed } => write_example(&out, seed),
+        Command::World { workers, days, tier, hostile_share, seed, out, truth } => {
+            let order = world::stream::Order { seed, workers, hostile_share, days, tier: tier.tier() };
+            write_world(&order, &out, truth)
+        }
         Command::RefitTyping { store, tenant, profiles, model, out, even_if_worse } => {
             let tables = match (&store, &profiles) {
                 (Some(store), _) => statistics::read_store(store, tenant.as_deref())?,
@@ -361,11 +393,45 @@ fn convert_family(family: Part, data: &Path, out: &Path, file: &ModelFile, seed:
     Ok(())
 }
 
+/// Writes a world to a file or to standard output, with a bar that counts its days.
+fn write_world(order: &world::stream::Order, out: &str, truth: Option<PathBuf>) -> Result<(), String> {
+    if !(0.0..=1.0).contains(&order.hostile_share) {
+        return Err(format!("--hostile-share is {}: a share from 0 to 1", order.hostile_share));
+    }
+    let to_pipe = out == "-";
+    let mut lines: Box<dyn Write> = match out {
+        "-" => Box::new(BufWriter::new(std::io::stdout().lock())),
+        name if name.ends_with(".gz") => Box::new(create(Path::new(name))?),
+        name => Box::new(BufWriter::new(File::create(name).map_err(|error| format!("{name}: {error}"))?)),
+    };
+    let beside = truth.or_else(|| (!to_pipe).then(|| world::stream::truth_beside(Path::new(out))));
+    let mut table: Box<dyn Write> = match &beside {
+        Some(path) => {
+            Box::new(BufWriter::new(File::create(path).map_err(|error| format!("{}: {error}", path.display()))?))
+        }
+        None => Box::new(std::io::sink()),
+    };
+    let bar = ProgressBar::new(u64::from(order.days));
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} day {pos} of {len} ({elapsed}, {eta} left)") {
+        bar.set_style(style);
+    }
+    let line = |event: &elsewhere::event::EventUnchecked| convert::line(event, Update::IfTrusted);
+    let written = world::stream::write(order, &mut lines, &mut table, line, |days| bar.set_position(days.into()));
+    bar.finish_and_clear();
+    let written = written.map_err(|error| format!("{out}: {error}"))?;
+    let truth = beside.map_or_else(|| "nowhere: give --truth".into(), |path| path.display().to_string());
+    eprintln!(
+        "wrote {} events of {} workers in {} companies to {out}; the truth is in {truth}",
+        written.events, written.workers, written.companies
+    );
+    Ok(())
+}
+
 fn write_example(out: &Path, seed: u64) -> Result<(), String> {
-    let spec = corpus::company::example_company(seed);
+    let spec = world::example_company(seed)?;
     let failed = |error: std::io::Error| format!("{}: {error}", out.display());
     let mut lines = create(out)?;
-    let simulation = corpus::company::simulate(&spec);
+    let simulation = world::simulate(&spec);
     let truth = simulation.truth();
     let mut count = 0;
     for simulated in simulation {
@@ -376,7 +442,7 @@ fn write_example(out: &Path, seed: u64) -> Result<(), String> {
     let name = out.file_name().and_then(|name| name.to_str()).unwrap_or("company");
     let beside = out.with_file_name(format!("{}.truth.tsv", name.trim_end_matches(".ndjson.gz")));
     let mut table = BufWriter::new(File::create(&beside).map_err(failed)?);
-    corpus::company::write_truth(&truth, &mut table).and_then(|()| table.flush()).map_err(failed)?;
+    world::write_truth(&truth, &mut table).and_then(|()| table.flush()).map_err(failed)?;
     println!("wrote {} ({count} events of {} workers) and {}", out.display(), truth.len(), beside.display());
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! Fits, weighs, calibrates, tests and measures a model; the whole of it is this one function and its seeds.
 
-use crate::corpus::company::{self, Tier};
 use crate::evaluate::{self, world::WorldReport};
 use crate::fit::{self, world};
 use crate::replay::Replay;
 use crate::request::{Figure, Scorer, Update};
+use crate::world::{self as company, Tier};
 use elsewhere::evidence::feature::{FEATURE_SCHEMA_VERSION, FeatureId, Finding};
 use elsewhere::evidence::{Parameters, crowd, telemetry};
 use elsewhere::model::{Calibration, Levels, Model, ModelFile};
@@ -117,7 +117,7 @@ fn served(file: &ModelFile) -> Result<Model, String> {
 /// Lets a company live through the pipeline and notes what its workers' sessions showed.
 fn live(file: &ModelFile, plan: &Plan, company: u64) -> Result<world::World, String> {
     let seed = plan.seed ^ company;
-    let spec = company::world_spec(seed, plan.honest_workers, plan.hostile_workers, plan.days, plan.tier);
+    let spec = company::world_spec(seed, plan.honest_workers, plan.hostile_workers, plan.days, plan.tier)?;
     let replay = Replay::new(served(file)?)?;
     let mut world = world::World::default();
     let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
