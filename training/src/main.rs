@@ -12,6 +12,7 @@ mod request;
 mod statistics;
 mod train;
 mod world;
+mod world_command;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use elsewhere::model::{Model, ModelFile};
@@ -52,34 +53,43 @@ enum Command {
         #[arg(long, default_value_t = 1_795_305_600)]
         train_time: i64,
         /// Honest workers in each simulated company.
-        #[arg(long, default_value_t = 1000)]
+        #[arg(long, default_value_t = 500)]
         honest: usize,
         /// Hostile workers in each simulated company.
-        #[arg(long, default_value_t = 200)]
+        #[arg(long, default_value_t = 100)]
         hostile: usize,
         /// Days each company is followed.
         #[arg(long, default_value_t = 28)]
         days: u32,
-        /// What the companies' collectors see.
-        #[arg(long, value_enum, default_value = "linkage")]
-        tier: Telemetry,
+        /// Simulated companies that calibrate; their tiers take turns.
+        #[arg(long, default_value_t = 12)]
+        companies: usize,
     },
     /// Measure a model on real data, through the whole pipeline, and print the figures.
     Evaluate {
         /// What to measure.
         family: Part,
-        /// Directory of the real data sets.
+        /// Directory of the real data sets; `world` needs none.
         #[arg(long, value_name = "DIR")]
-        data: PathBuf,
+        data: Option<PathBuf>,
         /// Directory of the model.
         #[arg(long, value_name = "DIR", default_value = "models/session-risk-1")]
         model: PathBuf,
         /// Seed of splits, simulations and intervals.
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// Also write the drawings and tables of typing into this directory's `img/` and `typing.md`.
+        /// Also write drawings and tables into this directory's `img/` and `typing.md` or `world.md`.
         #[arg(long, value_name = "DIR")]
         docs: Option<PathBuf>,
+        /// world: live a few companies only, for minutes instead of the better part of an hour.
+        #[arg(long)]
+        quick: bool,
+        /// world: keep companies that were lived in this directory, and take up again what is there.
+        #[arg(long, value_name = "DIR")]
+        keep: Option<PathBuf>,
+        /// world: write card.md, evaluation.json and SHA256SUMS of the model anew with what was measured.
+        #[arg(long)]
+        write: bool,
     },
     /// Write the requests behind a family's figures as NDJSON for `elsewhere score`.
     Convert {
@@ -97,6 +107,22 @@ enum Command {
         /// Seed of splits and simulations.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+    },
+    /// Fit again what simulated companies fit (weights, standings, calibration, levels, threshold) of a model whose
+    /// evidence stays as it is, and write it beside.
+    RefitWorld {
+        /// Directory of the model.
+        #[arg(long, value_name = "DIR", default_value = "models/session-risk-1")]
+        model: PathBuf,
+        /// File to write the model to; its card and figures are those of a training run or of `evaluate world`.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Seed of every random number.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Simulated companies that calibrate.
+        #[arg(long, default_value_t = 12)]
+        companies: usize,
     },
     /// Write four simulated weeks of a small company, and the truth about it beside them.
     Example {
@@ -195,6 +221,8 @@ enum Part {
     RemoteInput,
     Network,
     Timezone,
+    /// Simulated companies; not part of `all`, since it takes far longer.
+    World,
     All,
 }
 
@@ -206,6 +234,7 @@ impl Part {
             Self::RemoteInput => name == "remote-input",
             Self::Network => name == "network",
             Self::Timezone => name == "timezone",
+            Self::World => name == "world",
         }
     }
 }
@@ -222,7 +251,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), String> {
     match command {
-        Command::Train { data, out, seed, train_time, honest, hostile, days, tier } => {
+        Command::Train { data, out, seed, train_time, honest, hostile, days, companies } => {
             require_data(&data)?;
             let model_id = out.file_name().and_then(|name| name.to_str()).ok_or("--out needs a directory name")?;
             let plan = train::Plan {
@@ -232,21 +261,26 @@ fn run(command: Command) -> Result<(), String> {
                 honest_workers: honest,
                 hostile_workers: hostile,
                 days,
-                tier: tier.tier(),
+                companies,
             };
             let bar = spinner();
             let trained = train::train(&data, &plan, &|what| bar.set_message(what.to_string()))?;
             bar.finish_and_clear();
             let command = format!(
                 "cargo run --release -p training -- train --data <directory> --out models/{model_id} --seed {seed} \
-                 --train-time {train_time} --honest {honest} --hostile {hostile} --days {days}"
+                 --train-time {train_time} --honest {honest} --hostile {hostile} --days {days} --companies {companies}"
             );
             publish::publish(&out, &trained, &command)?;
             print_figures(&trained.figures);
             println!("wrote {}", out.display());
             Ok(())
         }
-        Command::Evaluate { family, data, model, seed, docs } => {
+        Command::Evaluate { family: Part::World, model, seed, docs, quick, keep, write, .. } => {
+            world_command::evaluate(&model, &world_command::Wanted { seed, quick, keep, docs, write })
+        }
+        Command::RefitWorld { model, out, seed, companies } => world_command::refit(&model, &out, seed, companies),
+        Command::Evaluate { family, data, model, seed, docs, .. } => {
+            let data = data.ok_or("--data names the directory of the real data sets; only `world` needs none")?;
             require_data(&data)?;
             let file = load(&model)?;
             let mut new_scorer = || scorer(&file);
@@ -273,7 +307,7 @@ fn run(command: Command) -> Result<(), String> {
         Command::Example { out, seed } => write_example(&out, seed),
         Command::World { workers, days, tier, hostile_share, seed, out, truth } => {
             let order = world::stream::Order { seed, workers, hostile_share, days, tier: tier.tier() };
-            write_world(&order, &out, truth)
+            world_command::write(&order, &out, truth)
         }
         Command::RefitTyping { store, tenant, profiles, model, out, even_if_worse } => {
             let tables = match (&store, &profiles) {
@@ -333,7 +367,7 @@ fn require_data(data: &Path) -> Result<(), String> {
     ))
 }
 
-fn load(directory: &Path) -> Result<ModelFile, String> {
+pub(crate) fn load(directory: &Path) -> Result<ModelFile, String> {
     Ok(Model::load(directory).map_err(|error| format!("{}: {error}", directory.display()))?.file)
 }
 
@@ -363,7 +397,7 @@ fn spinner() -> ProgressBar {
     bar
 }
 
-fn print_figures(figures: &[Figure]) {
+pub(crate) fn print_figures(figures: &[Figure]) {
     for figure in figures {
         let interval = figure.interval.map_or(String::new(), |(low, high)| format!(" [{low:.4}, {high:.4}]"));
         let floor = figure.floor.map_or(String::new(), |floor| format!(" floor {floor}"));
@@ -371,7 +405,7 @@ fn print_figures(figures: &[Figure]) {
     }
 }
 
-fn create(path: &Path) -> Result<GzEncoder<BufWriter<File>>, String> {
+pub(crate) fn create(path: &Path) -> Result<GzEncoder<BufWriter<File>>, String> {
     let file = File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(GzEncoder::new(BufWriter::new(file), Compression::best()))
 }
@@ -390,40 +424,6 @@ fn convert_family(family: Part, data: &Path, out: &Path, file: &ModelFile, seed:
     }
     lines.borrow_mut().try_finish().map_err(|error| format!("{}: {error}", out.display()))?;
     println!("wrote {}", out.display());
-    Ok(())
-}
-
-/// Writes a world to a file or to standard output, with a bar that counts its days.
-fn write_world(order: &world::stream::Order, out: &str, truth: Option<PathBuf>) -> Result<(), String> {
-    if !(0.0..=1.0).contains(&order.hostile_share) {
-        return Err(format!("--hostile-share is {}: a share from 0 to 1", order.hostile_share));
-    }
-    let to_pipe = out == "-";
-    let mut lines: Box<dyn Write> = match out {
-        "-" => Box::new(BufWriter::new(std::io::stdout().lock())),
-        name if name.ends_with(".gz") => Box::new(create(Path::new(name))?),
-        name => Box::new(BufWriter::new(File::create(name).map_err(|error| format!("{name}: {error}"))?)),
-    };
-    let beside = truth.or_else(|| (!to_pipe).then(|| world::stream::truth_beside(Path::new(out))));
-    let mut table: Box<dyn Write> = match &beside {
-        Some(path) => {
-            Box::new(BufWriter::new(File::create(path).map_err(|error| format!("{}: {error}", path.display()))?))
-        }
-        None => Box::new(std::io::sink()),
-    };
-    let bar = ProgressBar::new(u64::from(order.days));
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} day {pos} of {len} ({elapsed}, {eta} left)") {
-        bar.set_style(style);
-    }
-    let line = |event: &elsewhere::event::EventUnchecked| convert::line(event, Update::IfTrusted);
-    let written = world::stream::write(order, &mut lines, &mut table, line, |days| bar.set_position(days.into()));
-    bar.finish_and_clear();
-    let written = written.map_err(|error| format!("{out}: {error}"))?;
-    let truth = beside.map_or_else(|| "nowhere: give --truth".into(), |path| path.display().to_string());
-    eprintln!(
-        "wrote {} events of {} workers in {} companies to {out}; the truth is in {truth}",
-        written.events, written.workers, written.companies
-    );
     Ok(())
 }
 

@@ -1,11 +1,13 @@
 //! Fitted on simulated companies: weights of findings, calibration, levels and the numbers behind a standing.
 //!
-//! Three companies with seeds, people, sites and networks of their own: one fits, one calibrates, one tests. Everything
-//! here is simulated and said to be so in the card.
+//! Companies that fit, calibrate and test have seeds, people, sites and networks of their own. Everything here is
+//! simulated and said to be so in the card.
 
-use elsewhere::evidence::feature::Finding;
+use crate::world::Scenario;
+use elsewhere::evidence::feature::{Features, Finding};
 use elsewhere::evidence::quantile::quantile_of_sorted;
 use elsewhere::model::{Additive, Calibration, FindingModel, Levels, StandingModel, Term};
+use elsewhere::risk::Standing;
 use linfa::prelude::*;
 use linfa_logistic::LogisticRegression;
 use ndarray::{Array1, Array2};
@@ -15,25 +17,70 @@ use ndarray::{Array1, Array2};
 pub struct Session {
     /// Number of the worker.
     pub worker: usize,
-    /// Score per finding, nats; `None` when it took no part.
-    pub scores: Vec<Option<f64>>,
+    /// When, microseconds since 1970.
+    pub micros: i64,
+    /// Whether somebody else than the worker made it.
+    pub hostile: bool,
+    /// Score per finding, nats; NaN when it took no part. In single precision: there are millions of them.
+    scores: Box<[f32]>,
 }
 
-/// A simulated company after replay.
+impl Session {
+    /// Takes the scores of a session's features.
+    pub fn of(worker: usize, micros: i64, hostile: bool, features: &Features) -> Self {
+        let score = |finding: &Finding| features.get(finding.score()).map_or(f32::NAN, |score| score as f32);
+        Self { worker, micros, hostile, scores: Finding::ALL.iter().map(score).collect() }
+    }
+
+    /// Score of a finding, nats; `None` when it took no part.
+    pub fn score(&self, finding: Finding) -> Option<f64> {
+        let score = self.scores[finding.index()];
+        (!score.is_nan()).then_some(f64::from(score))
+    }
+}
+
+/// Simulated companies after replay.
 #[derive(Debug, Clone, Default)]
 pub struct World {
-    /// Sessions in time order.
+    /// Sessions, company by company in time order.
     pub sessions: Vec<Session>,
-    /// Scenario code by worker, such as `B01`.
-    pub scenario: Vec<&'static str>,
+    /// Scenario by worker.
+    pub scenario: Vec<Scenario>,
     /// Whether the worker is hostile.
     pub hostile: Vec<bool>,
-    /// Standing evidence by worker: highest over time, and the first session at which it flagged.
-    pub standing_max: Vec<f64>,
-    /// Days from a worker's first session to the flag, where there was one.
-    pub flag_days: Vec<Option<f64>>,
-    /// Code of the first reason of the standing at the flag.
-    pub flag_reason: Vec<Option<String>>,
+}
+
+impl World {
+    /// Adds another company: its workers get numbers after those that are here.
+    pub fn extend(&mut self, other: World) {
+        let offset = self.scenario.len();
+        self.sessions.extend(other.sessions.into_iter().map(|one| Session { worker: one.worker + offset, ..one }));
+        self.scenario.extend(other.scenario);
+        self.hostile.extend(other.hostile);
+    }
+
+    /// The highest evidence each worker's standing reaches under a model. Scores of sessions do not depend on
+    /// standings, so no event needs to be scored again.
+    ///
+    /// # Errors
+    /// A standing model that does not pass its check.
+    pub fn highest(&self, standing: &StandingModel) -> Result<Vec<f64>, String> {
+        let prepared = standing.clone().prepare()?;
+        let mut standings = vec![Standing::default(); self.scenario.len()];
+        let mut highest = vec![f64::NEG_INFINITY; self.scenario.len()];
+        for session in &self.sessions {
+            let mut features = Features::default();
+            for finding in Finding::ALL {
+                if let Some(score) = session.score(*finding) {
+                    features.set(finding.score(), score);
+                }
+            }
+            let stood = standings[session.worker].add(&features, &prepared, session.micros);
+            let highest = &mut highest[session.worker];
+            *highest = highest.max(stood.evidence_log_odds);
+        }
+        Ok(highest)
+    }
 }
 
 /// Prior odds the service assumes: one worker in a thousand (scenarios.md, A5).
@@ -119,7 +166,7 @@ fn term(finding: Finding, weight: f64) -> Term {
 fn capped(session: &Session) -> Vec<f64> {
     let cap = |finding: &Finding| {
         let Role { score_min, score_max, .. } = role(*finding);
-        session.scores[finding.index()].map_or(0.0, |score| score.clamp(score_min, score_max))
+        session.score(*finding).map_or(0.0, |score| score.clamp(score_min, score_max))
     };
     Finding::ALL.iter().map(cap).collect()
 }
@@ -140,7 +187,7 @@ pub fn fit_weights(world: &World) -> Result<Additive, String> {
     let columns = Finding::COUNT;
     let flat: Vec<f64> = rows.iter().flatten().copied().collect();
     let records = Array2::from_shape_vec((rows.len(), columns), flat).map_err(|error| error.to_string())?;
-    let targets: Array1<bool> = world.sessions.iter().map(|session| world.hostile[session.worker]).collect();
+    let targets: Array1<bool> = world.sessions.iter().map(|session| session.hostile).collect();
     let (weights, _) = logistic(records, targets, RIDGE)?;
     let terms = Finding::ALL
         .iter()
@@ -173,7 +220,7 @@ pub fn logistic(records: Array2<f64>, targets: Array1<bool>, ridge: f64) -> Resu
 /// When linfa cannot fit.
 pub fn fit_calibration(world: &World, additive: &Additive) -> Result<Calibration, String> {
     let evidence: Vec<f64> = world.sessions.iter().map(|session| weigh(session, additive)).collect();
-    let targets: Array1<bool> = world.sessions.iter().map(|session| world.hostile[session.worker]).collect();
+    let targets: Array1<bool> = world.sessions.iter().map(|session| session.hostile).collect();
     let positive = targets.iter().filter(|hostile| **hostile).count() as f64;
     let negative = targets.len() as f64 - positive;
     let records = Array2::from_shape_vec((evidence.len(), 1), evidence).map_err(|error| error.to_string())?;
@@ -199,7 +246,7 @@ pub fn probability(session: &Session, additive: &Additive, calibration: &Calibra
 /// Levels by what they cost on honest sessions of the calibration company: a step-up for one login in a thousand, a
 /// person's look for one in ten thousand (scenarios.md, protocol).
 pub fn fit_levels(world: &World, additive: &Additive, calibration: &Calibration) -> Levels {
-    let honest = world.sessions.iter().filter(|session| !world.hostile[session.worker]);
+    let honest = world.sessions.iter().filter(|session| !session.hostile);
     let mut probabilities: Vec<f64> = honest.map(|session| probability(session, additive, calibration)).collect();
     probabilities.sort_by(f64::total_cmp);
     let medium = quantile_of_sorted(&probabilities, 1.0 - 1e-3).clamp(0.005, 0.5);
@@ -258,7 +305,7 @@ fn fit_finding(finding: Finding, world: &World) -> FindingModel {
     let score_cap = 8.0;
     let mut seen = vec![Seen::default(); world.hostile.len()];
     for session in &world.sessions {
-        if let Some(score) = session.scores[finding.index()] {
+        if let Some(score) = session.score(finding) {
             let score = score.clamp(-score_cap, score_cap);
             let seen = &mut seen[session.worker];
             seen.count += 1.0;
@@ -323,9 +370,39 @@ fn fit_finding(finding: Finding, world: &World) -> FindingModel {
     model
 }
 
-/// Raises the threshold until no honest worker of the calibration company stands within `margin` of it.
-pub fn calibrate_threshold(standing: &mut StandingModel, world: &World, margin: f64) {
-    let honest = world.standing_max.iter().zip(&world.hostile).filter(|(_, hostile)| !**hostile);
-    let highest = honest.map(|(evidence, _)| *evidence).fold(f64::NEG_INFINITY, f64::max);
-    standing.threshold_log_odds = round(standing.threshold_log_odds.max(highest + margin));
+/// Sets the threshold by the honest workers of calibration companies, so that `share` of them are expected to reach it
+/// within the worker-month they were followed.
+///
+/// Flags that rare are seen once or twice in the companies, so the tail is fitted: beyond its 98th percentile honest
+/// evidence falls off exponentially, by the mean excess there (the tail of Balkema, de Haan and Pickands with shape 0).
+/// The threshold is never under the highest worker but `share` of all, nor under `ln(1 / budget)`, which a true ratio
+/// would need.
+pub fn calibrate_threshold(standing: &mut StandingModel, honest: &[f64], share: f64) {
+    let mut sorted: Vec<f64> = honest.iter().copied().filter(|evidence| evidence.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    let line = quantile_of_sorted(&sorted, 1.0 - TAIL_SHARE);
+    let beyond: Vec<f64> = sorted.iter().filter(|evidence| **evidence > line).map(|evidence| evidence - line).collect();
+    let mean_excess = beyond.iter().sum::<f64>() / beyond.len().max(1) as f64;
+    let fitted = line + mean_excess * (TAIL_SHARE / share).ln();
+    let seen = quantile_of_sorted(&sorted, 1.0 - share);
+    standing.threshold_log_odds = round(fitted.max(seen).max((1.0 / standing.false_flag_budget).ln()));
+}
+
+/// Share of honest workers whose evidence the tail is fitted to.
+const TAIL_SHARE: f64 = 0.02;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_threshold_of_an_exponential_tail_is_where_few_enough_are_left() {
+        let (_, mut standing) = unweighted();
+        // Evidence e with P(e > x) = exp(-x / 1.5): .0003 are left beyond 1.5 ln(1 / .0003) = 12.17.
+        let honest: Vec<f64> = (0..20_000).map(|rank| -1.5 * ((f64::from(rank) + 0.5) / 20_000.0).ln()).collect();
+        calibrate_threshold(&mut standing, &honest, 3e-4);
+        assert!((standing.threshold_log_odds - 12.17).abs() < 0.3, "{}", standing.threshold_log_odds);
+        calibrate_threshold(&mut standing, &[-1.0; 1_000], 3e-4);
+        assert!((standing.threshold_log_odds - 1e3_f64.ln()).abs() < 1e-5, "never under the budget's own");
+    }
 }
