@@ -84,6 +84,9 @@ enum Command {
         /// world: live a few companies only, for minutes instead of the better part of an hour.
         #[arg(long)]
         quick: bool,
+        /// world: instead live so many companies a tier that are nearly all honest, to see who is flagged for nothing.
+        #[arg(long, value_name = "COMPANIES", conflicts_with_all = ["quick", "write", "docs"])]
+        honest: Option<usize>,
         /// world: keep companies that were lived in this directory, and take up again what is there.
         #[arg(long, value_name = "DIR")]
         keep: Option<PathBuf>,
@@ -275,8 +278,8 @@ fn run(command: Command) -> Result<(), String> {
             println!("wrote {}", out.display());
             Ok(())
         }
-        Command::Evaluate { family: Part::World, model, seed, docs, quick, keep, write, .. } => {
-            world_command::evaluate(&model, &world_command::Wanted { seed, quick, keep, docs, write })
+        Command::Evaluate { family: Part::World, model, seed, docs, quick, honest, keep, write, .. } => {
+            world_command::evaluate(&model, &world_command::Wanted { seed, quick, honest, keep, docs, write })
         }
         Command::RefitWorld { model, out, seed, companies } => world_command::refit(&model, &out, seed, companies),
         Command::Evaluate { family, data, model, seed, docs, .. } => {

@@ -78,6 +78,7 @@ pub fn fit_worlds(file: &mut ModelFile, plan: &Plan, say: &dyn Fn(&str)) -> Resu
     (file.additive, file.standing) = (additive, standing);
     (file.calibration, file.operating_points) = (Calibration { intercept: 0.0, slope: 1.0 }, Vec::new());
     let fitting = companies(file, plan, Part::Fitting, &FITTING, FITTING.len())?;
+    say("weighing the findings");
     file.additive = world::fit_weights(&fitting)?;
     file.standing = world::fit_standing(&fitting);
     drop(fitting);

@@ -51,6 +51,8 @@ pub struct Wanted {
     pub seed: u64,
     /// A few companies only.
     pub quick: bool,
+    /// So many companies a tier that are nearly all honest.
+    pub honest: Option<usize>,
     /// Directory of companies already lived.
     pub keep: Option<PathBuf>,
     /// Directory of the pages.
@@ -65,8 +67,12 @@ pub struct Wanted {
 /// A model that does not load, a company that cannot be lived, a file that cannot be written, or missed floors.
 pub fn evaluate(model: &Path, wanted: &Wanted) -> Result<(), String> {
     let file = load(model)?;
-    let Wanted { seed, quick, keep, docs, write } = wanted;
-    let plan = if *quick { evaluate::Plan::quick(*seed) } else { evaluate::Plan::full(*seed) };
+    let Wanted { seed, quick, honest, keep, docs, write } = wanted;
+    let plan = match (quick, honest) {
+        (_, Some(companies)) => evaluate::Plan::honest(*seed, *companies),
+        (true, None) => evaluate::Plan::quick(*seed),
+        (false, None) => evaluate::Plan::full(*seed),
+    };
     let bar = ProgressBar::new(0);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} company {pos} of {len} ({elapsed}, {eta} left)") {
         bar.set_style(style);
@@ -76,7 +82,7 @@ pub fn evaluate(model: &Path, wanted: &Wanted) -> Result<(), String> {
         bar.set_position(done as u64);
     })?;
     bar.finish_and_clear();
-    let (companies, workers) = if *quick { (2, (260, 240)) } else { (6, (400, 400)) };
+    let (companies, workers) = if *quick { (3, (200, 200)) } else { (8, (400, 400)) };
     let leak = leak::measure(*seed, companies, workers, Tier::Linkage)?;
     let figures = figures::figures(&tally, Some(leak));
     print!("{}", page::told(&tally));

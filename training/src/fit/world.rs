@@ -8,8 +8,6 @@ use elsewhere::evidence::feature::{Features, Finding};
 use elsewhere::evidence::quantile::quantile_of_sorted;
 use elsewhere::model::{Additive, Calibration, FindingModel, Levels, StandingModel, Term};
 use elsewhere::risk::Standing;
-use linfa::prelude::*;
-use linfa_logistic::LogisticRegression;
 use ndarray::{Array1, Array2};
 
 /// One simulated session as the fit sees it.
@@ -201,17 +199,86 @@ fn round(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }
 
-/// Coefficients and intercept of a ridge logistic regression of `true`.
+/// Coefficients and intercept of a ridge logistic regression of `true`, by Newton's method.
+///
+/// The ridge holds the coefficients and not the intercept. Our own because the line search of linfa's L-BFGS does not
+/// come to an end on columns of unequal scale, which presence and capped scores are: minutes where this takes seconds.
+///
+/// # Errors
+/// When the columns determine nothing, which a positive ridge rules out.
 pub fn logistic(records: Array2<f64>, targets: Array1<bool>, ridge: f64) -> Result<(Vec<f64>, f64), String> {
-    let fitted = LogisticRegression::default()
-        .alpha(ridge)
-        .max_iterations(300)
-        .gradient_tolerance(1e-5)
-        .fit(&Dataset::new(records, targets))
-        .map_err(|error| format!("logistic regression: {error}"))?;
-    // linfa names the classes itself; the coefficients are those of the positive one.
-    let sign = if fitted.labels().pos.class { 1.0 } else { -1.0 };
-    Ok((fitted.params().iter().map(|weight| weight * sign).collect(), fitted.intercept() * sign))
+    let width = records.ncols() + 1;
+    let mut weights = vec![0.0; width];
+    for _ in 0..NEWTON_STEPS_MAX {
+        let mut gradient = vec![0.0; width];
+        let mut curvature = vec![vec![0.0; width]; width];
+        for (row, target) in records.rows().into_iter().zip(&targets) {
+            let at = |index: usize| if index + 1 == width { 1.0 } else { row[index] };
+            let sum: f64 = (0..width).map(|index| at(index) * weights[index]).sum();
+            let share = 1.0 / (1.0 + (-sum).exp());
+            let error = share - f64::from(u8::from(*target));
+            let bend = (share * (1.0 - share)).max(1e-9);
+            for first in 0..width {
+                let value = at(first);
+                // Most findings of a session took no part.
+                if value == 0.0 {
+                    continue;
+                }
+                gradient[first] += error * value;
+                for second in 0..=first {
+                    curvature[first][second] += bend * value * at(second);
+                }
+            }
+        }
+        for index in 0..width {
+            let held = if index + 1 == width { 1e-9 } else { ridge };
+            gradient[index] += held * weights[index];
+            curvature[index][index] += held;
+        }
+        let step = solve(curvature, gradient)?;
+        // A step that would leap is shortened: separable sides ask for infinite weights.
+        let longest = step.iter().fold(0.0_f64, |most, one| most.max(one.abs()));
+        let share = (STEP_MAX / longest.max(1e-12)).min(1.0);
+        weights.iter_mut().zip(&step).for_each(|(weight, step)| *weight -= share * step);
+        if longest < 1e-7 {
+            break;
+        }
+    }
+    let intercept = weights.pop().unwrap_or_default();
+    Ok((weights, intercept))
+}
+
+/// Most steps of Newton's method: it doubles its digits with each.
+const NEWTON_STEPS_MAX: usize = 50;
+/// Longest step in any coefficient.
+const STEP_MAX: f64 = 4.0;
+
+/// Solves a symmetric positive system given by its lower triangle, by Cholesky's factors.
+fn solve(mut lower: Vec<Vec<f64>>, mut right: Vec<f64>) -> Result<Vec<f64>, String> {
+    let size = right.len();
+    for column in 0..size {
+        for row in column..size {
+            let sum: f64 = (0..column).map(|at| lower[row][at] * lower[column][at]).sum();
+            let left = lower[row][column] - sum;
+            if row == column {
+                if left <= 0.0 {
+                    return Err("logistic regression: the columns determine nothing".into());
+                }
+                lower[row][column] = left.sqrt();
+            } else {
+                lower[row][column] = left / lower[column][column];
+            }
+        }
+    }
+    for row in 0..size {
+        let sum: f64 = (0..row).map(|at| lower[row][at] * right[at]).sum();
+        right[row] = (right[row] - sum) / lower[row][row];
+    }
+    for row in (0..size).rev() {
+        let sum: f64 = (row + 1..size).map(|at| lower[at][row] * right[at]).sum();
+        right[row] = (right[row] - sum) / lower[row][row];
+    }
+    Ok(right)
 }
 
 /// Fits calibration on a company of its own: log-odds of hostile at even prior against the weighed evidence.
@@ -394,6 +461,18 @@ const TAIL_SHARE: f64 = 0.02;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn newtons_method_finds_the_log_odds_of_a_table() {
+        // Of 40 with the mark 30 are hostile, of 60 without 12: ln 3 and ln .25, so the mark weighs ln 12.
+        let rows: Vec<(f64, bool)> = [(1.0, true, 30), (1.0, false, 10), (0.0, true, 12), (0.0, false, 48)]
+            .into_iter()
+            .flat_map(|(mark, hostile, count)| std::iter::repeat_n((mark, hostile), count))
+            .collect();
+        let records = Array2::from_shape_vec((rows.len(), 1), rows.iter().map(|row| row.0).collect()).expect("shape");
+        let (weights, intercept) = logistic(records, rows.iter().map(|row| row.1).collect(), 0.0).expect("a fit");
+        assert!((weights[0] - 12.0_f64.ln()).abs() < 1e-6 && (intercept - 0.25_f64.ln()).abs() < 1e-6);
+    }
 
     #[test]
     fn the_threshold_of_an_exponential_tail_is_where_few_enough_are_left() {

@@ -291,7 +291,7 @@ pub fn write_truth(truth: &BTreeMap<String, Scenario>, out: &mut impl Write) -> 
 impl Life {
     fn new(spec: &Spec, person: Person, index: u32) -> Self {
         let chance = Chance::new(derive(spec.seed, 10, u64::from(index)));
-        let state = State::new(spec.seed, u64::from(index));
+        let state = State::new(spec.seed, u64::from(index), spec.varied);
         Self { person, state, index, chance, day: -1, last_micros: i64::MIN, plans: VecDeque::new() }
     }
 

@@ -98,9 +98,14 @@ impl Hand {
         // Relays drop moves on the way: the hand goes on until enough have come through.
         let lag_ms = path.rtt_ms + path.video_ms;
         let slowest = path.pointer_frame_ms.max(path.pointer_timer_ms).max(frame_ms);
-        let mut wanted = (count as f64 * (1.4 * slowest / path.pointer_poll_ms).max(1.05)) as usize;
+        // A viewer keeps one position a frame: a dozen to choose from are as good as a hundred.
+        let poll_ms = match chance.is_cheap() {
+            true => path.pointer_poll_ms.max(path.pointer_frame_ms / 12.0),
+            false => path.pointer_poll_ms,
+        };
+        let mut wanted = (count as f64 * (1.4 * slowest / poll_ms).max(1.05)) as usize;
         loop {
-            let (hand, clicks) = self.reports(wanted, path.pointer_poll_ms, lag_ms, chance);
+            let (hand, clicks) = self.reports(wanted, poll_ms, lag_ms, chance);
             let mut seen = path.pointer(&hand, chance);
             if frame_ms > 0.0 {
                 seen = throttle(&seen, frame_ms);
@@ -197,8 +202,8 @@ impl Motion<'_> {
             let gone = t * t * t * (10.0 + t * (-15.0 + 6.0 * t));
             let side = bend * (std::f64::consts::PI * gone).sin() / distance;
             let shake = self.hand.tremor_pixels * t.min(1.0 - t) * 2.0;
-            let x = from.0 + dx * gone - dy * side + chance.normal(0.0, shake);
-            let y = from.1 + dy * gone + dx * side + chance.normal(0.0, shake);
+            let x = from.0 + dx * gone - dy * side + chance.tremor(shake);
+            let y = from.1 + dy * gone + dx * side + chance.tremor(shake);
             // A device reports only when something moved.
             if pixel(x, y) != seen {
                 seen = pixel(x, y);

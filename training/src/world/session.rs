@@ -50,8 +50,9 @@ pub struct State {
 
 impl State {
     /// The state before a person's first event.
-    pub fn new(seed: u64, person: u64) -> Self {
-        let chance = Chance::new(derive(seed, 11, person));
+    pub fn new(seed: u64, person: u64, varied: bool) -> Self {
+        let own = derive(seed, 11, person);
+        let chance = if varied { Chance::cheap(own) } else { Chance::new(own) };
         Self { chance, session_id: String::new(), sequence_number: 0, made: 0, rotating: 0, tape: Tape::default() }
     }
 }

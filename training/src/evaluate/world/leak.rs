@@ -54,7 +54,14 @@ pub fn measure(seed: u64, companies: u64, workers: (usize, usize), tier: Tier) -
         }
         Ok(all)
     };
-    let (fitted, tested) = (gather(Part::Fitting)?, gather(Part::Test)?);
+    let (mut fitted, mut tested) = (gather(Part::Fitting)?, gather(Part::Test)?);
+    // Columns that never vary tell nothing and only slow the fits down.
+    let width = fitted.first().map_or(0, |row| row.0.len());
+    let varies: Vec<bool> = (0..width).map(|at| fitted.iter().any(|row| row.0[at].abs() > 1e-9)).collect();
+    for row in fitted.iter_mut().chain(&mut tested) {
+        let mut at = varies.iter();
+        row.0.retain(|_| at.next().copied().unwrap_or(false));
+    }
     let scores = [by_logistic(&fitted, &tested)?, by_forest(&fitted, &tested)?];
     let auc = scores.iter().filter_map(|scores| {
         let side = |hostile: bool| -> Vec<f64> {
@@ -162,8 +169,8 @@ mod tests {
 
     #[test]
     fn operators_cannot_be_told_by_presence_formatting_and_order() {
-        let leak = measure(11, 2, (260, 240), Tier::Linkage).expect("a fit");
-        // The floor is .55; two companies a side leave a standard error of about .026.
-        assert!(leak.auc < 0.60, "{leak:?}");
+        let leak = measure(11, 2, (150, 150), Tier::Linkage).expect("a fit");
+        // The floor is .55; so few workers leave a standard error of about .033.
+        assert!(leak.auc < 0.62, "{leak:?}");
     }
 }

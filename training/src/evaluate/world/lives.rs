@@ -9,7 +9,7 @@ use elsewhere::risk::{ReasonCode, Verdict};
 use std::collections::BTreeMap;
 
 /// The first flag of a worker.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Flag {
     /// Working days (Monday to Friday) from the first session's day.
     pub workdays: u32,
@@ -17,6 +17,8 @@ pub struct Flag {
     pub micros: i64,
     /// First reason of the standing then.
     pub reason: ReasonCode,
+    /// What spoke most for it, in nats.
+    pub told: String,
 }
 
 /// What became of one worker.
@@ -80,7 +82,10 @@ pub fn live(
             && let Some(reason) = standing.reasons.first()
         {
             let workdays = workdays(one.first_micros, micros);
-            one.flag = Some(Flag { workdays, micros, reason: reason.code });
+            let told =
+                standing.reasons.iter().take(4).map(|one| format!("{:?} {:+.1}", one.code, one.contribution_log_odds));
+            let told = told.collect::<Vec<_>>().join(", ");
+            one.flag = Some(Flag { workdays, micros, reason: reason.code, told });
         }
     }
     let mut names = vec![String::new(); lived.len()];

@@ -115,5 +115,8 @@ pub fn told(tally: &Tally) -> String {
             out.push_str(&format!("{}: recall {recall:.3} ({low:.3}-{high:.3}) of {workers}\n", tier.name()));
         }
     }
+    for flag in &tally.false_flags {
+        out.push_str(&format!("false flag: {flag}\n"));
+    }
     out
 }

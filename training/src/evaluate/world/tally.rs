@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 /// Bins of a tenth of a nat on either side of 0, for the costs of log-likelihood ratios.
 const BINS: i32 = 300;
 
+/// Most false flags that are told one by one.
+const FALSE_FLAGS_TOLD: usize = 200;
+
 /// One scenario at one tier.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Row {
@@ -141,6 +144,8 @@ pub struct Tally {
     pub groups: BTreeMap<String, BTreeMap<String, Row>>,
     /// Sessions of the mixed companies by tier.
     pub sessions: BTreeMap<String, Sessions>,
+    /// Honest workers flagged: tier, scenario, workday and what spoke most for it.
+    pub false_flags: Vec<String>,
     /// Companies lived.
     pub companies: usize,
     /// Processor seconds they took, of one core each.
@@ -161,6 +166,8 @@ impl Tally {
         for (tier, sessions) in &other.sessions {
             self.sessions.entry(tier.clone()).or_default().add(sessions);
         }
+        let room = FALSE_FLAGS_TOLD.saturating_sub(self.false_flags.len());
+        self.false_flags.extend(other.false_flags.iter().take(room).cloned());
         self.companies += other.companies;
         self.seconds += other.seconds;
     }
@@ -180,7 +187,11 @@ impl Tally {
         row.events += lived.events as usize;
         row.worker_months += f64::from(days) / 28.0;
         row.flagged_tenfold += usize::from(lived.most >= tenfold);
-        if let Some(flag) = lived.flag {
+        if let Some(flag) = &lived.flag {
+            if !lived.scenario.hostile() && self.false_flags.len() < FALSE_FLAGS_TOLD {
+                let (code, days) = (lived.scenario.code(), flag.workdays);
+                self.false_flags.push(format!("{} {code} workday {days}: {}", tier.name(), flag.told));
+            }
             let reason = format!("{:?}", flag.reason);
             row.flagged += 1;
             row.found += usize::from(flag.workdays <= lived.scenario.workdays_to_find());
@@ -219,7 +230,7 @@ mod tests {
 
     fn lived(scenario: Scenario, flag: Option<u32>) -> Lived {
         let reason = ReasonCode::RemoteInputLoopDelay;
-        let flag = flag.map(|workdays| Flag { workdays, micros: 0, reason });
+        let flag = flag.map(|workdays| Flag { workdays, micros: 0, reason, told: String::new() });
         Lived { scenario, events: 80, first_micros: 0, last_micros: 1, most: 7.0, flag }
     }
 
