@@ -9,6 +9,7 @@ use elsewhere::evidence::quantile::quantile_of_sorted;
 use elsewhere::model::{Additive, Calibration, FindingModel, Levels, StandingModel, Term};
 use elsewhere::risk::Standing;
 use ndarray::{Array1, Array2};
+use std::collections::BTreeMap;
 
 /// One simulated session as the fit sees it.
 #[derive(Debug, Clone)]
@@ -104,14 +105,17 @@ fn role(finding: Finding) -> Role {
     };
     match finding {
         // Physics: may flag alone once sustained over three days.
-        // A loop through a person is slower for more reasons than distance, so it alone stays under the threshold longer.
-        Finding::RemoteInputLoop => role(-1.5, 5.0, 5.0, 8.0, false),
-        Finding::NetworkRoundTrip | Finding::NetworkGap => role(-1.5, 5.0, 5.0, 10.0, false),
+        // Caps leave room above a threshold that a wider world sets near 10: what holds the honest back is the variance
+        // between them, which is widened until their ratios average one. A loop through a person is slower for more
+        // reasons than distance, so it has the lower cap.
+        Finding::RemoteInputLoop => role(-1.5, 5.0, 5.0, 12.0, false),
+        Finding::NetworkRoundTrip | Finding::NetworkGap => role(-1.5, 5.0, 5.5, 14.0, false),
         Finding::RemoteInputPointer | Finding::RemoteInputKey => role(-1.5, 4.5, 5.0, 5.0, false),
         Finding::TypingPhrase | Finding::TypingTable | Finding::TypingOrdered => role(-2.5, 5.0, 4.5, 4.5, false),
-        Finding::CrowdSite | Finding::CrowdAuthenticator | Finding::CrowdRelay | Finding::CrowdTypist => {
-            role(0.0, 4.0, 4.5, 4.5, true)
-        }
+        Finding::CrowdSite | Finding::CrowdAuthenticator | Finding::CrowdRelay => role(0.0, 4.0, 4.5, 4.5, true),
+        // Hands are alike by chance, and tokens that many share (a capture card's own identity) make chance cheap: five of
+        // a thousand honest workers were flagged, all of them home-lab owners, when this counted like a shared home.
+        Finding::CrowdTypist => role(0.0, 3.0, 2.5, 2.5, true),
         // Rhythm corroborates, it never convicts.
         Finding::TimezoneRhythm => role(-2.0, 3.0, 3.0, 3.0, true),
         Finding::TelemetryReplay => role(0.0, 4.0, 4.0, 4.0, false),
@@ -350,10 +354,12 @@ const WITHIN_MIN: f64 = 0.25;
 /// Fits the two-covariance model of every finding.
 ///
 /// The variance between honest workers is widened until honest workers' likelihood ratios average at most one, as those
-/// of a true ratio do: tails that a normal law misses (satellites, VPN users) are paid for here.
-pub fn fit_standing(world: &World) -> StandingModel {
+/// of a true ratio do: tails that a normal law misses (satellites, VPN users) are paid for here. Of a single ratio no more
+/// than `ratio_max` nats count: with a few thousand honest workers, one alone would otherwise set the width of a finding
+/// for everybody, where the threshold, set on other companies, holds such a worker back as well.
+pub fn fit_standing(world: &World, ratio_max: f64) -> StandingModel {
     let (_, empty) = unweighted();
-    let findings = Finding::ALL.iter().map(|finding| fit_finding(*finding, world)).collect();
+    let findings = Finding::ALL.iter().map(|finding| fit_finding(*finding, world, ratio_max)).collect();
     StandingModel { findings, ..empty }
 }
 
@@ -367,7 +373,7 @@ fn sparse(finding: Finding) -> bool {
 /// honest workers who show it by clearing, slightly, all who do not. We do not clear them, but the sum is kept.
 const SLACK: f64 = 0.05;
 
-fn fit_finding(finding: Finding, world: &World) -> FindingModel {
+fn fit_finding(finding: Finding, world: &World, ratio_max: f64) -> FindingModel {
     let Role { evidence_max, sustained, cumulative, .. } = role(finding);
     let score_cap = 8.0;
     let mut seen = vec![Seen::default(); world.hostile.len()];
@@ -425,7 +431,7 @@ fn fit_finding(finding: Finding, world: &World) -> FindingModel {
     for _ in 0..40 {
         let ratios = honest.iter().map(|(mean, count)| {
             let count = if cumulative { 1.0 } else { *count };
-            model.log_likelihood_ratio(*mean, count).min(sustained).exp()
+            model.log_likelihood_ratio(*mean, count).min(sustained.min(ratio_max)).exp()
         });
         // Workers without the finding have a ratio of one.
         if ratios.sum::<f64>() <= honest.len() as f64 + if sparse(finding) { without as f64 * SLACK } else { 0.0 } {
@@ -453,6 +459,19 @@ pub fn calibrate_threshold(standing: &mut StandingModel, honest: &[f64], share: 
     let fitted = line + mean_excess * (TAIL_SHARE / share).ln();
     let seen = quantile_of_sorted(&sorted, 1.0 - share);
     standing.threshold_log_odds = round(fitted.max(seen).max((1.0 / standing.false_flag_budget).ln()));
+}
+
+/// Mean over hostile scenarios but the blind spot of the share of workers whose standing ever reached the threshold.
+pub fn mean_recall(world: &World, highest: &[f64], threshold_log_odds: f64) -> f64 {
+    let mut by_scenario: BTreeMap<Scenario, (f64, f64)> = BTreeMap::new();
+    for (scenario, evidence) in world.scenario.iter().zip(highest) {
+        if scenario.hostile() && *scenario != Scenario::Renter {
+            let row = by_scenario.entry(*scenario).or_default();
+            row.0 += f64::from(u8::from(*evidence >= threshold_log_odds));
+            row.1 += 1.0;
+        }
+    }
+    by_scenario.values().map(|(hits, all)| hits / all).sum::<f64>() / by_scenario.len().max(1) as f64
 }
 
 /// Share of honest workers whose evidence the tail is fitted to.

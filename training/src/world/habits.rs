@@ -267,7 +267,12 @@ pub fn give(person: &mut Person, index: u64, customs: &Customs, spread: &HabitSp
     habits.leave = chance.happens(s.leave).then_some((day, day + length));
     habits.claim_without_place = chance.happens(s.claim_without_place);
     habits.claim_bare = chance.happens(s.claim_bare);
-    habits.unclaimed = chance.happens(s.unclaimed);
+    // Whoever had something declared for them has a claim to declare it in.
+    let declared = person
+        .claims
+        .iter()
+        .any(|(_, claim)| claim.remote_access_sanctioned || claim.assistive_technology || claim.irregular_hours);
+    habits.unclaimed = chance.happens(s.unclaimed) && !declared;
     misplace(person, chance, s);
     if chance.happens(s.other_clock) {
         // Headquarters' zone on a machine that lives elsewhere; the person keeps their own hours.
