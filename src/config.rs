@@ -64,6 +64,15 @@ pub struct ConfigUnchecked {
     pub secret_typing: bool,
     /// Flags per honest worker-month the threshold aims at; absent takes the model's.
     pub false_flag_budget: Option<f64>,
+    /// Address databases (.mmdb) that fill in what callers leave out; the first that tells a fact wins. None looks
+    /// nothing up.
+    pub address_databases: Vec<PathBuf>,
+    /// Whether what they tell replaces what callers sent: off, since a caller may know its own networks better.
+    pub address_databases_prevail: bool,
+    /// Address and port of the page of metrics; absent counts nothing.
+    pub metrics_listen: Option<String>,
+    /// Directory of a model that judges in shadow; needs `metrics_listen`, where it is told.
+    pub shadow_model: Option<PathBuf>,
 }
 
 impl Default for ConfigUnchecked {
@@ -85,6 +94,10 @@ impl Default for ConfigUnchecked {
             cadence_tables: false,
             secret_typing: false,
             false_flag_budget: None,
+            address_databases: Vec::new(),
+            address_databases_prevail: false,
+            metrics_listen: None,
+            shadow_model: None,
         }
     }
 }
@@ -135,6 +148,14 @@ pub struct Config {
     pub secret_typing_allowed: bool,
     /// Budget in place of the model's.
     pub false_flag_budget: Option<f64>,
+    /// Address databases, in the order they are asked.
+    pub address_databases: Vec<PathBuf>,
+    /// Whether what they tell replaces what callers sent.
+    pub address_databases_prevail: bool,
+    /// Address of the page of metrics; `None` counts nothing.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Directory of the model in shadow.
+    pub shadow_model: Option<PathBuf>,
 }
 
 /// Reads defaults, file, environment and flags, in this order.
@@ -158,8 +179,8 @@ pub fn read(file: Option<&Path>, flags: impl Serialize) -> Result<ConfigUnchecke
         .map_err(|error| error.into_iter().map(told).collect::<Vec<_>>().join("; "))
 }
 
-/// Whether a variable tells of a service named `elsewhere` rather than sets something: Kubernetes hands every pod such as
-/// ELSEWHERE_SERVICE_HOST and ELSEWHERE_PORT_50061_TCP_ADDR, and no setting begins like them.
+/// Whether a variable tells of a service named `elsewhere` rather than sets something: Kubernetes hands every pod such
+/// as ELSEWHERE_SERVICE_HOST and ELSEWHERE_PORT_50061_TCP_ADDR, and no setting begins like them.
 fn of_an_orchestrator(key: &UncasedStr) -> bool {
     let key = key.as_str().to_ascii_lowercase();
     key == "port" || ["service_host", "service_port", "port_"].iter().any(|begin| key.starts_with(begin))
@@ -275,6 +296,15 @@ impl ConfigUnchecked {
         {
             return Err(format!("`false_flag_budget` is {budget}: flags per honest worker-month, 1e-6 to 0.1"));
         }
+        let metrics_listen = match &self.metrics_listen {
+            Some(address) => Some(address.parse().map_err(|_| {
+                format!("`metrics_listen` is {address:?}: an address and a port such as 127.0.0.1:9464")
+            })?),
+            None => None,
+        };
+        if self.shadow_model.is_some() && metrics_listen.is_none() {
+            return Err("`shadow_model` is told in the metrics alone: set `metrics_listen` too".into());
+        }
         Ok(Config {
             listen,
             data_dir: self.data_dir,
@@ -291,6 +321,10 @@ impl ConfigUnchecked {
             tables: if self.cadence_tables { TablePolicy::OptedIn } else { TablePolicy::Refused },
             secret_typing_allowed: self.secret_typing,
             false_flag_budget: self.false_flag_budget,
+            address_databases: self.address_databases,
+            address_databases_prevail: self.address_databases_prevail,
+            metrics_listen,
+            shadow_model: self.shadow_model,
         })
     }
 }

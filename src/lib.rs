@@ -1,7 +1,7 @@
 //! elsewhere: a behavioural session anomaly model service.
 //!
-//! `ls src` in alphabetical order is the path of a login: **api → event → evidence → history → model → risk**
-//! (→ sinks, to come). Imports run one way; `tests/tidy.rs` fails the build when one turns round:
+//! `ls src` in alphabetical order is the path of a login: **api → event → evidence → history → model → risk →
+//! sinks**. Imports run one way; `tests/tidy.rs` fails the build when one turns round:
 //!
 //! | Room | May import |
 //! | --- | --- |
@@ -10,13 +10,16 @@
 //! | `history` | `event`, `evidence` (profiles), `risk` (verdict, standing) |
 //! | `model` | `evidence` (features, parameters) |
 //! | `risk` | `evidence::feature`, `model` |
+//! | `addresses` | `event` |
 //! | `pipeline` | `event` … `risk`, `history` |
-//! | `api` | `pipeline`, `event`, `risk`, `history`, `model`, `config` |
-//! | `cli` | `pipeline`, `api`, `history`, `model`, `config`, `event`, `risk` |
+//! | `api` | `pipeline`, `addresses`, `event`, `risk`, `history`, `model`, `config` |
+//! | `sinks` | `risk` |
+//! | `cli` | `pipeline`, `api`, `addresses`, `history`, `model`, `config`, `event`, `risk`, `sinks` |
 //!
 //! `event`, `evidence`, `model` and `risk` are pure: no I/O but loading a model, no clock, no randomness. Time arrives
-//! in the event.
+//! in the event. `addresses` stands beside the doors: it looks addresses up in the operator's own databases.
 
+pub mod addresses;
 pub mod api;
 pub mod cli;
 pub mod config;
@@ -26,3 +29,4 @@ pub mod history;
 pub mod model;
 pub mod pipeline;
 pub mod risk;
+pub mod sinks;

@@ -7,6 +7,7 @@ pub mod afterwards;
 pub mod likeness;
 pub mod linkage;
 pub mod live;
+pub mod shadow;
 
 pub use afterwards::Implicated;
 
@@ -14,14 +15,15 @@ use crate::event::{Event, EventTime, Gathered, Samples, Token};
 use crate::evidence::course::Course;
 use crate::evidence::crowd::{self, LinkKind};
 use crate::evidence::feature::{Features, Finding, HandChange};
-use crate::evidence::{self, Compared, Observations, Others, Profiles, Teaching, network, remote_input};
+use crate::evidence::{self, Compared, Observations, Others, Profiles, Teaching, network, remote_input, typing};
 use crate::history::{AlikeHand, Answer, Arrival, Durable, NonceClaim, NonceFault, Store, StoreError, TenantId};
 use crate::history::{TokenKind, Visit, WorkerRecord};
 use crate::model::{Model, StandingModel};
 use crate::risk::verdict::Findings;
-use crate::risk::{Maturity, StandingLevel, Verdict, Whereabouts, WorkerStanding};
-use arc_swap::ArcSwap;
+use crate::risk::{AddressDatabase, Maturity, StandingLevel, Verdict, Whereabouts, WorkerStanding};
+use arc_swap::{ArcSwap, ArcSwapOption};
 pub use live::Live;
+pub use shadow::{Glance, Sighting};
 use std::sync::Arc;
 
 /// What an event may teach; the wire's `ProfileUpdate`.
@@ -139,12 +141,15 @@ pub struct Pipeline {
     store: SharedStore,
     models: ArcSwap<Models>,
     serving: Option<afterwards::Serving>,
+    shadow: ArcSwapOption<Model>,
+    watching: Option<shadow::Watching>,
 }
 
 impl Pipeline {
     /// Joins a store and models.
     pub fn new(store: SharedStore, models: Models) -> Self {
-        Self { store, models: ArcSwap::from_pointee(models), serving: None }
+        let models = ArcSwap::from_pointee(models);
+        Self { store, models, serving: None, shadow: ArcSwapOption::empty(), watching: None }
     }
 
     /// The store, for reading and erasing.
@@ -222,7 +227,15 @@ impl Pipeline {
         self.store.look(tenant, worker_id, gathered.whole().time, &mut |visit| {
             let session = Session { gathered, course: &mut *course, silence_as_of: Some(time) };
             let subject = Subject { event_id, worker_id, samples: gathered.whole(), live: Some(session) };
-            verdict = Some(judge(subject, model, Teaching::IfTrusted, now, visit, &mut |_| {}, &mut None));
+            verdict = Some(judge(
+                subject,
+                model,
+                Teaching::IfTrusted,
+                now,
+                visit,
+                &mut Aside { watch: &mut |_| {}, shadow: None, glance: None },
+                &mut None,
+            ));
         })?;
         // INVARIANT: a store that answers has shown the worker.
         verdict.ok_or(Failure::Store(StoreError::UnknownTenant))
@@ -266,16 +279,31 @@ impl Pipeline {
         };
         let teaching = if *update == Update::Always { Teaching::Always } else { Teaching::IfTrusted };
         let mut implicated = None;
+        // Another model than the default is asked for by name, to be compared by whoever asks.
+        let watching = self.watching.as_ref().filter(|_| models.get("").is_some_and(|first| Arc::ptr_eq(first, model)));
+        let in_shadow = watching.and_then(|_| self.shadow.load_full());
+        let (mut glance, mut bins) = (None, None);
+        let mut watch = |features: &Features| {
+            if watching.is_some() {
+                bins = Some(model.reference.bins(features));
+            }
+            watch(features);
+        };
         let mut score = |visit: &mut Visit<'_, WorkerRecord>| {
             let (event_id, worker_id) = (&event.event_id, &event.worker_id);
             let subject = Subject { event_id, worker_id, samples: &event.samples, live: live.take() };
-            let verdict = judge(subject, model, teaching, now, visit, watch, &mut implicated);
+            let mut aside = Aside { watch: &mut watch, shadow: in_shadow.as_deref(), glance: None };
+            let verdict = judge(subject, model, teaching, now, visit, &mut aside, &mut implicated);
+            glance = aside.glance;
             // Where nobody serves, nobody is waiting to hear of it.
             implicated = implicated.take().filter(|_| self.serving.is_some());
             verdict
         };
         match self.store.assess(tenant, &arrival, &mut score)? {
             Answer::First { verdict, durable } => {
+                if let (Some(watching), Some(bins)) = (watching, bins) {
+                    watching(Sighting::of(&verdict, model, bins, in_shadow.zip(glance)));
+                }
                 if let (Some(workers), Some(serving)) = (implicated, &self.serving) {
                     serving.tell(tenant, event, workers);
                 }
@@ -322,6 +350,16 @@ struct Session<'a> {
     silence_as_of: Option<EventTime>,
 }
 
+/// Who looks on while a session is judged.
+struct Aside<'a> {
+    /// Shown the features.
+    watch: &'a mut dyn FnMut(&Features),
+    /// Weighs the session too, unless it is a live one.
+    shadow: Option<&'a Model>,
+    /// What that one made of it.
+    glance: Option<Glance>,
+}
+
 /// Scores one event with the worker in hand.
 fn judge(
     subject: Subject<'_>,
@@ -329,7 +367,7 @@ fn judge(
     teaching: Teaching,
     now: EventTime,
     visit: &mut Visit<'_, WorkerRecord>,
-    watch: &mut dyn FnMut(&Features),
+    aside: &mut Aside<'_>,
     implicated: &mut Option<Vec<Arc<str>>>,
 ) -> Verdict {
     let Subject { event_id, worker_id, samples, mut live } = subject;
@@ -340,16 +378,21 @@ fn judge(
     }
     let tokens: Vec<_> = seen.crowd.tokens.iter().map(|(kind, token)| (TokenKind(*kind as u8), *token)).collect();
     let neighbours = meet(&tokens, visit);
+    seen.place(parameters);
     let phrase = seen.typing.phrase.as_ref().and_then(|phrase| phrase.as_ref().ok());
     let background = phrase.and_then(|phrase| visit.background(phrase.pool_key()));
+    let tables = seen.typing.placed.as_ref().and_then(|placed| visit.table_background(placed.basis));
     let (alike, hand_count) = resemble(visit);
     let company = crowd::Company { neighbours: &neighbours, alike: &alike, hand_count };
-    let others = Others { company, background: background.as_ref() };
+    let background = typing::Background { phrase: background.as_ref(), table: tables.as_ref() };
+    let others = Others { company, background };
     let known = &visit.record().profiles;
     let mut compared = evidence::compare(&seen, samples, known, &others, parameters);
+    let in_shadow = aside.shadow.filter(|_| live.is_none());
+    let in_shadow = in_shadow.map(|shadow| (shadow, shadow::weigh(shadow, &seen, samples, known, &others)));
     let handed_over = live.map_or_else(Vec::new, |session| follow(session, known, model, &mut compared));
     let Compared { features, coverage, utc_offsets } = compared;
-    watch(&features);
+    (aside.watch)(&features);
     let weighed = model.additive.weigh(&features);
     let maturity = visit.record().maturity;
     if visit.teaches() {
@@ -367,7 +410,13 @@ fn judge(
         .and_then(|_| remote_input::loop_rtt_interval(&seen.remote_input, profile, &parameters.remote_input));
     let client_distance_max_km = network::client_distance_max_km(&seen.network);
     let whereabouts = Whereabouts { utc_offsets, client_distance_max_km, loop_rtt_micros };
-    let standing = record.standing.report(&model.standing, samples.time.0.max(record.last_seen.0));
+    let as_of = samples.time.max(record.last_seen);
+    aside.glance = in_shadow.map(|(shadow, weighed)| shadow::glance(shadow, &weighed, record, as_of));
+    let standing = record.standing.report(&model.standing, as_of.0);
+    let databases = samples.network.iter().flat_map(|network| &network.databases);
+    let address_databases = databases
+        .map(|build| AddressDatabase { database_type: build.database_type.clone(), build_seconds: build.build_seconds })
+        .collect();
     let findings = Findings {
         event_id,
         worker_id,
@@ -379,6 +428,7 @@ fn judge(
         maturity,
         whereabouts,
         standing,
+        address_databases,
     };
     Verdict::new(findings, model)
 }

@@ -3,7 +3,7 @@
 //! A fenced `console` block is a terminal: lines after `$ ` are run by one bash per chapter, in a temporary copy of
 //! `examples/` and `models/` with the built program on the path; the other lines are what the command prints. A line `…`
 //! stands for any lines, `…` inside a line for any text. A block marked `file=NAME` is written to that file, one marked
-//! `needs=TOOL` is skipped, aloud, where the tool is missing. `127.0.0.1:50061` becomes a free port. Where `buf` is
+//! `needs=TOOL` is skipped, aloud, where the tool is missing. `127.0.0.1:50061` and `127.0.0.1:9464` become free ports. Where `buf` is
 //! missing, its calls are made by this test's own client (`book/calls.rs`).
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 #![expect(clippy::disallowed_methods, reason = "waits for programs, so it reads the clock")]

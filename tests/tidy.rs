@@ -70,10 +70,12 @@ fn allowed(room: &str, family: Option<&str>, import: &str) -> bool {
         "history" => ["event", "evidence", "history", "risk"].contains(&target),
         "model" => target == "model" || (target == "evidence" && ["feature", "Parameters", "crowd"].contains(&second)),
         "risk" => ["risk", "model"].contains(&target) || import == "evidence::feature",
-        "pipeline" => !["api", "cli", "config"].contains(&target),
+        "addresses" => ["event", "addresses"].contains(&target),
+        "pipeline" => !["api", "cli", "config", "addresses"].contains(&target),
         "api" => !["evidence", "cli", "sinks"].contains(&target),
         "cli" => target != "evidence",
         "config" => ["config", "event"].contains(&target),
+        "sinks" => ["sinks", "risk"].contains(&target),
         _ => true,
     }
 }

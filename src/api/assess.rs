@@ -8,7 +8,8 @@ use super::reply;
 use super::tenant::Caller;
 use super::wire::session_risk_service_server::SessionRiskService;
 use super::wire::{self, assessment_result};
-use crate::event::{EventTime, Rules, Violations, check_required_identifier, limits};
+use crate::addresses::AddressBook;
+use crate::event::{EventTime, EventUnchecked, Rules, Violations, check_required_identifier, limits};
 use crate::pipeline::{Assessed, Failure, Submission, Update};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -44,7 +45,7 @@ impl Assess {
         let now = self.doors.now();
         let rules =
             Rules { now: Some(now), secret_typing_allowed: caller.secret_typing_allowed, tables: caller.tables };
-        let submission = checked(item, &rules)?;
+        let submission = checked(item, &rules, &self.doors.addresses)?;
         Ok(self.doors.pipeline.assess(caller.tenant, &submission, now)?)
     }
 }
@@ -57,7 +58,7 @@ async fn reply(assessed: Assessed) -> Result<wire::Verdict, Refusal> {
 }
 
 /// Checks one item into a submission: every violation of event and request at once.
-fn checked(item: Item, rules: &Rules) -> Result<Submission, Refusal> {
+fn checked(item: Item, rules: &Rules, addresses: &AddressBook) -> Result<Submission, Refusal> {
     let mut violations = Violations::default();
     let profile_update = convert::profile_update(item.profile_update, &mut violations);
     let Some(message) = item.event else {
@@ -65,13 +66,22 @@ fn checked(item: Item, rules: &Rules) -> Result<Submission, Refusal> {
         return Err(Refusal::Invalid(violations));
     };
     let content_hash = convert::content_hash(&message);
-    let event = convert::event(message).check("event", rules, &mut violations);
+    let event = told(convert::event(message), addresses).check("event", rules, &mut violations);
     match (event, profile_update) {
         (Some(event), Some(profile_update)) if violations.none() => {
             Ok(Submission { event, content_hash, update: update(profile_update), model_id: item.model_id })
         }
         _ => Err(Refusal::Invalid(violations)),
     }
+}
+
+/// An event with what the operator's databases tell of its address, where the caller left it out. What the caller sent
+/// is hashed before, so that an event repeated after a new edition is the same event.
+pub fn told(mut event: EventUnchecked, addresses: &AddressBook) -> EventUnchecked {
+    if let Some(network) = &mut event.network {
+        addresses.tell(network);
+    }
+    event
 }
 
 /// What an event may teach. A tenant that says nothing learns what is trusted.

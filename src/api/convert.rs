@@ -273,6 +273,7 @@ pub fn network(sample: wire::NetworkSample) -> NetworkUnchecked {
         address_place: sample.address_place.map(place),
         user_agent: sample.user_agent,
         operating_system: sample.operating_system,
+        databases: Vec::new(),
     }
 }
 

@@ -4,12 +4,13 @@ use super::monitor::Monitors;
 use super::refusal::Refusal;
 use super::tenant::{Caller, Callers};
 use super::watch::Watchers;
+use crate::addresses::AddressBook;
 use crate::event::{EventTime, limits};
 use crate::history::TenantId;
 use crate::pipeline::Pipeline;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tonic::Status;
 use tonic::metadata::MetadataMap;
@@ -18,6 +19,8 @@ use tonic::metadata::MetadataMap;
 pub struct Doors {
     /// Steps two to six.
     pub pipeline: Pipeline,
+    /// The operator's address databases; none unless set.
+    pub addresses: Arc<AddressBook>,
     /// What was answered.
     pub counts: Counts,
     /// Live sessions.
@@ -52,6 +55,22 @@ struct Counters {
     verdicts: AtomicU64,
     refusals: AtomicU64,
     drops: AtomicU64,
+    /// Answers by how long they took, as [`LATENCIES`]; the last took longer than any.
+    latencies: [AtomicU64; LATENCIES.len() + 1],
+    latency_micros: AtomicU64,
+}
+
+/// Upper ends, microseconds, by which the time to an answer is counted: a login's budget is a few thousand.
+pub const LATENCIES: [u64; 14] =
+    [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000];
+
+/// How long answers took: all microseconds together, and answers by [`LATENCIES`], the last by none of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Latencies {
+    /// Microseconds of all answers.
+    pub micros: u64,
+    /// Answers by bucket, not summed up.
+    pub counts: [u64; LATENCIES.len() + 1],
 }
 
 /// A session received whose end is not known yet. Whatever ends its work unanswered (a deadline, a caller that went
@@ -61,6 +80,8 @@ struct Counters {
 pub struct Received {
     counts: Counts,
     settled: bool,
+    /// When it arrived; absent for a live session, which lasts as long as its worker works.
+    arrived: Option<Instant>,
 }
 
 /// [`Counts`] at an instant.
@@ -79,9 +100,26 @@ pub struct Counted {
 
 impl Counts {
     /// Counts a session as received; what becomes of it is told by its [`Received`].
+    #[expect(clippy::disallowed_methods, reason = "how long an answer takes is told by the clock alone")]
     pub fn receive(&self) -> Received {
+        let mut received = self.receive_live();
+        received.arrived = Some(Instant::now());
+        received
+    }
+
+    /// The same of a live session: how long it lasts says nothing of the service.
+    pub fn receive_live(&self) -> Received {
         self.0.received.fetch_add(1, Ordering::SeqCst);
-        Received { counts: self.clone(), settled: false }
+        Received { counts: self.clone(), settled: false, arrived: None }
+    }
+
+    /// How long answers took so far.
+    pub fn latencies(&self) -> Latencies {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Latencies {
+            micros: read(&self.0.latency_micros),
+            counts: std::array::from_fn(|at| read(&self.0.latencies[at])),
+        }
     }
 
     /// All counts so far.
@@ -114,6 +152,12 @@ impl Received {
         let counters = &self.counts.0;
         let counter = if verdict { &counters.verdicts } else { &counters.refusals };
         counter.fetch_add(1, Ordering::SeqCst);
+        if let Some(arrived) = self.arrived {
+            let micros = u64::try_from(arrived.elapsed().as_micros()).unwrap_or(u64::MAX);
+            let bucket = LATENCIES.partition_point(|end| *end < micros);
+            counters.latencies[bucket].fetch_add(1, Ordering::Relaxed);
+            counters.latency_micros.fetch_add(micros, Ordering::Relaxed);
+        }
         self.settled = true;
     }
 }
@@ -143,6 +187,7 @@ impl Doors {
             watchers: Watchers::of(&pipeline),
             nonce_micros: i64::from(limits::NONCE_MINUTES) * 60_000_000,
             pipeline,
+            addresses: Arc::default(),
             counts: Counts::default(),
             monitors: Monitors::new(monitored_sessions_max),
             worker_retention_micros,
@@ -173,8 +218,8 @@ impl Doors {
         self.callers.tenants()
     }
 
-    /// Lets in a call that stays open and does no work of its own: it takes one of the tenant's places for watchers, and
-    /// none of those that logins need.
+    /// Lets in a call that stays open and does no work of its own: it takes one of the tenant's places for watchers,
+    /// and none of those that logins need.
     ///
     /// # Errors
     /// As [`Doors::enter`]; `RESOURCE_EXHAUSTED` when the tenant has too many watchers.

@@ -15,11 +15,13 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number as JsonNumber, Value};
 
+use super::assess::told;
 use super::convert;
 use super::wire::number::{Number, Numeric};
 use super::wire::request_fields::{ASSESS_SESSION_REQUEST, Enum, Field, Kind, Message};
 use super::wire::well_known::{DURATION_EXPECTED, TIMESTAMP_EXPECTED};
 use super::wire::{AssessSessionRequest, Duration, ProfileUpdate, Timestamp};
+use crate::addresses::AddressBook;
 use crate::event::{Event, Rules, Violation, Violations};
 
 /// Longest part of a value of the caller's that is shown back.
@@ -69,13 +71,19 @@ pub fn parse(line: &str) -> Parsed {
 
 impl Parsed {
     /// Checks the event too. Returns its name for the echo, and the request or every violation.
-    pub fn check(mut self, rules: &Rules) -> (String, Result<Checked, Violations>) {
+    pub fn check(self, rules: &Rules) -> (String, Result<Checked, Violations>) {
+        self.check_with(rules, &AddressBook::default())
+    }
+
+    /// As [`Parsed::check`], with what the operator's databases tell of the address.
+    pub fn check_with(mut self, rules: &Rules, addresses: &AddressBook) -> (String, Result<Checked, Violations>) {
         let Some(request) = self.request.take() else {
             return (self.event_id, Err(self.violations));
         };
         let mut semantic = Violations::default();
         let content_hash = request.event.as_ref().map(convert::content_hash).unwrap_or_default();
-        let event = request.event.and_then(|event| convert::event(event).check("event", rules, &mut semantic));
+        let event =
+            request.event.and_then(|event| told(convert::event(event), addresses).check("event", rules, &mut semantic));
         self.add_semantic(&semantic);
         let profile_update = convert::profile_update(request.profile_update, &mut self.violations);
         match (event, profile_update) {

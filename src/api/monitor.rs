@@ -1,13 +1,13 @@
 //! MonitorSession: a live session over one stream or several, each message answered by one response.
 //!
 //! What a session is stands in [`crate::pipeline::Live`]; here are the streams that feed it. A session outlives its
-//! stream: one that breaks or is cancelled leaves it waiting for [`limits::MONITOR_RESUME_MICROS`], and an open with the same event goes
-//! on where it stood. It ends by `close`, by the client ending its side, by waiting in vain, by a drain (each with a last
-//! verdict, learned from once) or by erasure of the worker (without a trace).
+//! stream: one that breaks or is cancelled leaves it waiting for [`limits::MONITOR_RESUME_MICROS`], and an open with
+//! the same event goes on where it stood. It ends by `close`, by the client ending its side, by waiting in vain, by a
+//! drain (each with a last verdict, learned from once) or by erasure of the worker (without a trace).
 //!
 //! Worked example: messages 0 (open) and 1 are answered, the connection dies at 2. The client opens anew: the answer
-//! acknowledges 1 with a provisional verdict. It resends 1 (acknowledged, ignored) and 2 (taken), then closes with 3 and
-//! gets the verdict that `GetVerdict` returns from then on.
+//! acknowledges 1 with a provisional verdict. It resends 1 (acknowledged, ignored) and 2 (taken), then closes with 3
+//! and gets the verdict that `GetVerdict` returns from then on.
 
 mod opening;
 mod sessions;
@@ -281,7 +281,12 @@ fn hear(doors: &Doors, caller: Caller, seat: &Seat, message: wire::MonitorSessio
             violations.add("open", "comes first and once: the session is open, so send samples or close it");
             None
         }
-        Some(Some(chunk)) => chunk.check(&rules, &mut violations),
+        Some(Some(mut chunk)) => {
+            if let ChunkUnchecked::Network(network) = &mut chunk {
+                doors.addresses.tell(network);
+            }
+            chunk.check(&rules, &mut violations)
+        }
     };
     let chunk_time = chunk_time.map(convert::timestamp);
     let time = check_chunk_time(chunk_time, live.opened(), live.latest(), &rules, &mut violations);

@@ -7,8 +7,8 @@ use crate::history::WorkerRecord;
 use crate::model::Model;
 use crate::risk::catalogue::{Catalogue, Description};
 use crate::risk::{
-    Evidence, FamilyAssessment, Maturity, ModelReference, Reason, ReasonCode, StandingDay, Verdict, Whereabouts,
-    WorkerStanding,
+    AddressDatabase, Evidence, FamilyAssessment, Maturity, ModelReference, Reason, ReasonCode, StandingDay, Verdict,
+    Whereabouts, WorkerStanding,
 };
 
 fn instant(micros: i64) -> wire::Timestamp {
@@ -35,6 +35,7 @@ pub fn verdict(verdict: &Verdict, replayed: bool) -> wire::Verdict {
         provisional: false,
         standing: Some(standing(&verdict.standing, &verdict.worker_id)),
         whereabouts: Some(whereabouts(&verdict.whereabouts)),
+        address_databases: verdict.address_databases.iter().map(address_database).collect(),
     }
 }
 
@@ -53,6 +54,13 @@ pub fn standing(standing: &WorkerStanding, worker_id: &str) -> wire::WorkerStand
         worker_id: worker_id.into(),
         threshold_log_odds: standing.threshold_log_odds,
         cleared_reasons: standing.cleared_reasons.iter().map(|code| i32::from(*code as u16)).collect(),
+    }
+}
+
+fn address_database(database: &AddressDatabase) -> wire::AddressDatabase {
+    wire::AddressDatabase {
+        database_type: database.database_type.clone(),
+        build_time: Some(instant(database.build_seconds.saturating_mul(1_000_000))),
     }
 }
 

@@ -18,8 +18,9 @@ use super::wire::model_service_server::ModelServiceServer;
 use super::wire::profile_service_server::ProfileServiceServer;
 use super::wire::session_risk_service_server::SessionRiskServiceServer;
 use super::wire::standing_service_server::StandingServiceServer;
+use crate::addresses::{AddressBook, Renewed};
 use crate::config::Config;
-use crate::event::limits;
+use crate::event::{DatabaseBuild, limits};
 use crate::pipeline::{Implicated, Pipeline};
 use crate::risk::Catalogue;
 use std::future::Future;
@@ -36,7 +37,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
-use tracing::warn;
+use tracing::{info, warn};
 
 /// A service bound to its address, ready to run.
 pub struct Service {
@@ -94,6 +95,10 @@ impl Service {
         let mut doors = Doors::new(pipeline, callers, in_flight, monitored, config.worker_retention_micros, draining)
             .with_clock(clock);
         doors.nonce_micros = config.nonce_micros;
+        doors.addresses = Arc::new(AddressBook::open(&config.address_databases, config.address_databases_prevail)?);
+        for build in doors.addresses.builds() {
+            told_of(&build);
+        }
         Ok(Self { listener, doors: Arc::new(doors), drain, implicated, config })
     }
 
@@ -103,6 +108,11 @@ impl Service {
     /// When the system will not say.
     pub fn address(&self) -> Result<SocketAddr, String> {
         self.listener.local_addr().map_err(|error| error.to_string())
+    }
+
+    /// What the service shares: its pipeline and its counts.
+    pub fn doors(&self) -> Arc<Doors> {
+        Arc::clone(&self.doors)
     }
 
     /// Serves until `stop` resolves, then drains: health says so, no call enters, calls in flight are answered.
@@ -146,6 +156,7 @@ impl Service {
         let (over, ending) = watch::channel(false);
         let following = tokio::spawn(follow_up(Arc::clone(&doors), implicated, ending));
         let sweeping = tokio::spawn(monitor::sweep_regularly(shared()));
+        let renewing = tokio::spawn(renew_regularly(Arc::clone(&doors.addresses)));
         let (stopping, mut stopped) = watch::channel(false);
         let signal = async move {
             stop.await;
@@ -178,6 +189,7 @@ impl Service {
         };
         // It ends by itself once told to drain, between two sessions; what is left is closed here.
         let _ = sweeping.await;
+        renewing.abort();
         monitor::close_all(&doors).await;
         // A stream whose caller went away is no call any more, but may be about to count what it let go.
         let last = tokio::time::Instant::now() + if drained { SETTLED_WITHIN } else { Duration::ZERO };
@@ -195,6 +207,43 @@ impl Service {
             drop_count: drops,
             drained,
         })
+    }
+}
+
+/// How often address databases are looked at for new editions: makers publish daily at most, and a look is one `stat`.
+const RENEW_EVERY: Duration = Duration::from_secs(60);
+
+/// Says which edition answers.
+fn told_of(build: &DatabaseBuild) {
+    info!(database = %build.database_type, build_seconds = build.build_seconds, "address database read");
+}
+
+/// Reads new editions of the address databases until the service ends. A file that cannot be used is told once for
+/// each state it is found in, and the edition before goes on answering.
+async fn renew_regularly(addresses: Arc<AddressBook>) {
+    if addresses.is_empty() {
+        return;
+    }
+    let mut ticks = tokio::time::interval(RENEW_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told: Vec<String> = Vec::new();
+    loop {
+        ticks.tick().await;
+        let addresses = Arc::clone(&addresses);
+        let Ok(outcomes) = spawn_blocking(move || addresses.renew()).await else { return };
+        let mut kept = Vec::new();
+        for outcome in outcomes {
+            match outcome {
+                Renewed::Read(build) => told_of(&build),
+                Renewed::Kept(cause) => {
+                    if !told.contains(&cause) {
+                        warn!(%cause, "the edition before goes on answering");
+                    }
+                    kept.push(cause);
+                }
+            }
+        }
+        told = kept;
     }
 }
 

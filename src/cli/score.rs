@@ -4,6 +4,7 @@ use super::input::{Line, Lines};
 use super::say;
 use super::serve::load_models;
 use super::summary::Summary;
+use crate::addresses::AddressBook;
 use crate::api::assess::{answer, update};
 use crate::api::json_line;
 use crate::api::refusal::Refusal;
@@ -50,6 +51,11 @@ pub struct ScoreArguments {
     #[arg(long = "model", value_name = "DIR")]
     models: Vec<PathBuf>,
 
+    /// Address database (.mmdb) that tells what events leave out: place, autonomous system, kind of network, anonymizers.
+    /// May be given several times; the first that tells a fact wins.
+    #[arg(long = "address-database", value_name = "FILE")]
+    address_databases: Vec<PathBuf>,
+
     /// Take timing of secrets (TYPING_CONTEXT_SECRET), which is refused otherwise.
     #[arg(long)]
     allow_secret_typing: bool,
@@ -68,6 +74,7 @@ struct Tally {
 /// When a file cannot be read, a result cannot be written, or the store or model cannot be opened.
 pub fn run(arguments: &ScoreArguments) -> Result<(), String> {
     let models = load_models(&arguments.models, None)?;
+    let addresses = AddressBook::open(&arguments.address_databases, false)?;
     let store: SharedStore = match &arguments.data_dir {
         Some(directory) => {
             let store = DurableStore::open(directory, Config::of_events_kept());
@@ -94,7 +101,7 @@ pub fn run(arguments: &ScoreArguments) -> Result<(), String> {
     let (read, to_score) = sync_channel::<Vec<Asked>>(CHUNKS_AHEAD);
     let (scored, to_print) = sync_channel::<Vec<Scored>>(CHUNKS_AHEAD);
     let (was_read, was_scored, printer) = std::thread::scope(|scope| {
-        let reader = scope.spawn(move || read_all(lines, &rules, &read));
+        let reader = scope.spawn(move || read_all(lines, &rules, &addresses, &read));
         let printer = scope.spawn(move || printer.print_all(&to_print));
         let was_scored = score_all(&pipeline, tenant, &to_score, &scored);
         // Without these two ends, a stage that waits for the other side learns that the run is over.
@@ -127,13 +134,18 @@ const CHUNK_LINES: usize = 64;
 const CHUNKS_AHEAD: usize = 4;
 
 /// Reads and checks every line. Ends early, without error, when nobody scores any more.
-fn read_all(mut lines: Lines, rules: &Rules, read: &SyncSender<Vec<Asked>>) -> Result<(), String> {
+fn read_all(
+    mut lines: Lines,
+    rules: &Rules,
+    addresses: &AddressBook,
+    read: &SyncSender<Vec<Asked>>,
+) -> Result<(), String> {
     let mut chunk = Vec::with_capacity(CHUNK_LINES);
     loop {
         let line = lines.next_line();
         let ended = !matches!(line, Ok(Some(_)));
         if let Ok(Some(line)) = line {
-            chunk.push(ask(line, rules));
+            chunk.push(ask(line, rules, addresses));
         } else if let Err(error) = line {
             // What was read before is still answered.
             let _ = read.send(chunk);
@@ -166,12 +178,12 @@ pub fn text_of(line: Line) -> Result<String, Refusal> {
 }
 
 /// One line to what is asked.
-fn ask(line: Line, rules: &Rules) -> Asked {
+fn ask(line: Line, rules: &Rules, addresses: &AddressBook) -> Asked {
     let text = match text_of(line) {
         Ok(text) => text,
         Err(refusal) => return (String::new(), Err(refusal)),
     };
-    let (event_id, checked) = json_line::parse(&text).check(rules);
+    let (event_id, checked) = json_line::parse(&text).check_with(rules, addresses);
     let submission = checked.map_err(Refusal::Invalid).map(|checked| Submission {
         event: checked.event,
         content_hash: checked.content_hash,

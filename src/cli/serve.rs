@@ -1,22 +1,31 @@
-//! `elsewhere serve`: configuration, store, model, server, drain.
+//! `elsewhere serve`: configuration, store, model, server, metrics, reload, drain.
 
+mod watching;
+
+use crate::api::doors::Doors;
 use crate::api::server::Service;
 use crate::config::{self, Config};
 use crate::history::{self, Clock, DurableStore, MemoryStore};
 use crate::model::Model;
+use crate::model::artefact::hex;
 use crate::pipeline::{Models, Pipeline, SharedStore};
+use crate::sinks::Metrics;
 use clap::Args;
 use serde::Serialize;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tracing::{info, warn};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+use watching::Watching;
 
 /// Answer gRPC calls of identity providers and pipelines.
 ///
 /// Settings come from a TOML file, then from the environment (ELSEWHERE_LISTEN, ELSEWHERE_DATA_DIR, …), then from these
-/// flags; the later wins. Stops on SIGTERM or Ctrl-C: health turns NOT_SERVING, calls in flight are answered.
+/// flags; the later wins. Stops on SIGTERM or Ctrl-C: health turns NOT_SERVING, calls in flight are answered. SIGHUP
+/// reads the models anew without dropping a call.
 #[derive(Debug, Args)]
 pub struct ServeArguments {
     /// TOML file with settings; see docs/operating.md.
@@ -45,6 +54,12 @@ struct Flags {
     #[arg(long = "model", value_name = "DIR")]
     #[serde(rename = "models", skip_serializing_if = "Vec::is_empty")]
     models: Vec<PathBuf>,
+
+    /// Address database (.mmdb) that tells what callers leave out: place, autonomous system, kind of network, anonymizers.
+    /// May be given several times; the first that tells a fact wins.
+    #[arg(long = "address-database", value_name = "FILE")]
+    #[serde(rename = "address_databases", skip_serializing_if = "Vec::is_empty")]
+    address_databases: Vec<PathBuf>,
 }
 
 /// Runs the service until it is told to stop.
@@ -92,15 +107,27 @@ async fn serve(config: Config) -> Result<(), String> {
             Arc::new(MemoryStore::new(retention))
         }
     };
-    let models = load_models(&config.models, config.false_flag_budget)?;
-    for model in models.all() {
-        info!(model = %model.file.model_id, "model loaded");
-    }
+    let reloading = Reloading::of(&config);
+    let loaded = reloading.load()?;
     let expiring = Arc::clone(&store);
-    let service = Service::bind(config, Pipeline::new(store, models)).await?;
+    let pipeline = Pipeline::new(store, loaded.models);
+    pipeline.shadow(loaded.shadow);
+    told(&pipeline);
+    let (pipeline, watching) = match config.metrics_listen {
+        Some(listen) => {
+            let (pipeline, watching) = Watching::of(pipeline, listen).await?;
+            (pipeline, Some(watching))
+        }
+        None => (pipeline, None),
+    };
+    let service = Service::bind(config, pipeline).await?;
+    let (over, ended) = watch::channel(false);
+    let metrics = watching.map(|watching| watching.begin(service.doors(), until(ended)));
     info!(address = %service.address()?, "serving");
     tokio::spawn(expire_hourly(expiring));
+    tokio::spawn(reload_when_told(reloading, service.doors(), metrics));
     let ended = service.run(told_to_stop()).await?;
+    let _ = over.send(true);
     if !ended.drained {
         warn!("some calls were still in flight when the drain time ended");
     }
@@ -112,6 +139,81 @@ async fn serve(config: Config) -> Result<(), String> {
         "stopped"
     );
     Ok(())
+}
+
+/// Which models to load, at the start and whenever the service is told to.
+struct Reloading {
+    models: Vec<PathBuf>,
+    shadow: Option<PathBuf>,
+    budget: Option<f64>,
+}
+
+/// Models read and checked, ready to answer.
+struct Loaded {
+    models: Models,
+    shadow: Option<Arc<Model>>,
+}
+
+impl Reloading {
+    fn of(config: &Config) -> Self {
+        let Config { models, shadow_model, false_flag_budget, .. } = config;
+        Self { models: models.clone(), shadow: shadow_model.clone(), budget: *false_flag_budget }
+    }
+
+    /// Reads all from disk: all are sound, or none is taken.
+    fn load(&self) -> Result<Loaded, String> {
+        let models = load_models(&self.models, self.budget)?;
+        let in_shadow = |directory: &PathBuf| load_models(std::slice::from_ref(directory), self.budget);
+        let shadow = self.shadow.as_ref().map(in_shadow).transpose()?;
+        Ok(Loaded { models, shadow: shadow.and_then(|models| models.get("").cloned()) })
+    }
+}
+
+/// Says in the log which models answer.
+fn told(pipeline: &Pipeline) {
+    for model in pipeline.models().all() {
+        info!(model = %model.file.model_id, sha256 = %hex(&model.sha256), "model loaded");
+    }
+    if let Some(model) = pipeline.in_shadow() {
+        info!(model = %model.file.model_id, sha256 = %hex(&model.sha256), "model in shadow");
+    }
+}
+
+/// Reads the models anew on every SIGHUP. Calls under way finish with the model they began with; models that are not
+/// sound change nothing.
+async fn reload_when_told(reloading: Reloading, doors: Arc<Doors>, metrics: Option<Arc<Metrics>>) {
+    let mut hangups = match signal(SignalKind::hangup()) {
+        Ok(hangups) => hangups,
+        Err(error) => {
+            warn!(%error, "cannot listen for SIGHUP: models are read at the start alone");
+            return;
+        }
+    };
+    let reloading = Arc::new(reloading);
+    while hangups.recv().await.is_some() {
+        let reading = Arc::clone(&reloading);
+        let loaded = tokio::task::spawn_blocking(move || reading.load()).await;
+        let loaded = loaded.unwrap_or_else(|error| Err(error.to_string()));
+        if let Some(metrics) = &metrics {
+            metrics.reload(loaded.is_ok());
+        }
+        match loaded {
+            Ok(Loaded { models, shadow }) => {
+                doors.pipeline.reload(models);
+                doors.pipeline.shadow(shadow);
+                told(&doors.pipeline);
+                if let Some(metrics) = &metrics {
+                    watching::show_models(metrics, &doors.pipeline);
+                }
+            }
+            Err(cause) => error!(%cause, "models not reloaded: those loaded before go on answering"),
+        }
+    }
+}
+
+/// Resolves when `over` turns true.
+async fn until(mut over: watch::Receiver<bool>) {
+    let _ = over.wait_for(|over| *over).await;
 }
 
 /// Drops what is kept long enough, once an hour: retention is promised in days.

@@ -15,6 +15,9 @@ pub const EVENT_TIME_MICROS_MAX: i64 = 253_402_300_799_999_999;
 /// Longest active span of one event, in microseconds: a day, since one event is one stretch of work.
 pub const ACTIVE_SPAN_MICROS_MAX: i64 = 24 * 3_600 * 1_000_000;
 
+/// Most address databases looked into: places, systems, kinds of network and anonymizers of two makers each.
+pub const ADDRESS_DATABASES_MAX: usize = 8;
+
 /// Most presses in one typing sample: over an hour of fast typing.
 pub const PRESSES_MAX: usize = 10_000;
 /// Longest press-to-press interval, in microseconds. The contract's figure.

@@ -26,7 +26,7 @@ pub use claim::{Claim, ClaimUnchecked, Place, PlaceUnchecked};
 pub use device::{DeviceSample, DeviceUnchecked, Peripheral, PeripheralClass};
 pub use feedback::{Feedback, FeedbackUnchecked, Label, LabelSource, Subject};
 pub use gathered::{Added, Gathered};
-pub use network::{AnchorRoundTrips, ConnectionType, NetworkSample, NetworkUnchecked};
+pub use network::{AnchorRoundTrips, ConnectionType, DatabaseBuild, NetworkSample, NetworkUnchecked};
 pub use pointer::{PointerSample, PointerSource, PointerUnchecked};
 pub use remote_input::{InputPath, RemoteInputSample, RemoteInputUnchecked};
 pub use timezone::{TimezoneSample, TimezoneUnchecked};

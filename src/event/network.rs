@@ -18,6 +18,8 @@ pub enum ConnectionType {
     Organization,
     /// A data center.
     Hosting,
+    /// A satellite link, at home, at sea or in the air.
+    Satellite,
 }
 
 /// Round trips to the client from one more place.
@@ -27,6 +29,15 @@ pub struct AnchorRoundTrips {
     pub vantage: Place,
     /// Round trips, microseconds, not empty.
     pub rtt_micros: Vec<u32>,
+}
+
+/// One edition of an address database that the service looked an address up in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseBuild {
+    /// Type as the database names itself, such as `GeoLite2-City`.
+    pub database_type: String,
+    /// When it was built, seconds since 1970.
+    pub build_seconds: i64,
 }
 
 /// The path from the client to the caller.
@@ -69,6 +80,8 @@ pub struct NetworkSample {
     pub user_agent: String,
     /// Operating system family; empty when not collected.
     pub operating_system: String,
+    /// Databases of the service's own that told any of this; none when all of it is the caller's.
+    pub databases: Vec<DatabaseBuild>,
 }
 
 /// The path as it came off the wire.
@@ -92,6 +105,8 @@ pub struct NetworkUnchecked {
     pub address_place: Option<PlaceUnchecked>,
     pub user_agent: String,
     pub operating_system: String,
+    /// Not of the proto: what the service's own databases told (`addresses`).
+    pub databases: Vec<DatabaseBuild>,
 }
 
 fn check_round_trips(v: &mut Violations, path: &str, name: &str, column: &[u32], length: usize) {
@@ -137,6 +152,7 @@ impl NetworkUnchecked {
             2 => ConnectionType::Mobile,
             3 => ConnectionType::Organization,
             4 => ConnectionType::Hosting,
+            5 => ConnectionType::Satellite,
             other => {
                 super::unknown_enum(
                     v,
@@ -209,6 +225,7 @@ impl NetworkUnchecked {
             address_place,
             user_agent: self.user_agent,
             operating_system: self.operating_system,
+            databases: self.databases,
         })
     }
 }

@@ -140,8 +140,8 @@ impl Course {
         let claim = gathered.whole().claim.as_ref();
         let samples = gathered.latest();
         let mut latest = Features::default();
-        let heard_typing =
-            typing::compare(&typing::observe(&samples), &known.typing, claim, None, &parameters.typing, &mut latest);
+        let (seen, nobody) = (typing::observe(&samples), typing::Background::default());
+        let heard_typing = typing::compare(&seen, &known.typing, claim, nobody, &parameters.typing, &mut latest);
         let heard_input = remote_input::compare(
             &remote_input::observe(&samples),
             &known.remote_input,
@@ -193,9 +193,10 @@ impl Course {
         }
         self.tables_read = gathered.totals().tables;
         let Some(samples) = gathered.table() else { return };
-        let seen = typing::observe(&samples);
+        let mut seen = typing::observe(&samples);
+        seen.place(&parameters.typing.table);
         let mut features = Features::default();
-        typing::compare(&seen, &self.own, None, None, &parameters.typing, &mut features);
+        typing::compare(&seen, &self.own, None, typing::Background::default(), &parameters.typing, &mut features);
         self.own_log_odds = features.get(FeatureId::TypingTableLogOdds);
         if self.own_log_odds.is_none_or(|score| score <= 0.0) {
             self.own.learn(&seen, &parameters.typing, samples.time, typing::Lesson::Full, 0.0);

@@ -119,6 +119,8 @@ features! {
     RemoteInputReactionMedianMicros = "remote_input.reaction_median_micros",
     RemoteInputReactionP10Micros = "remote_input.reaction_p10_micros",
     RemoteInputReactionCount = "remote_input.reaction_count",
+    RemoteInputNaturalLoopMedianMicros = "remote_input.natural_loop_median_micros",
+    RemoteInputCorrectionMedianMicros = "remote_input.correction_median_micros",
     RemoteInputDelayLogOdds = "remote_input.delay_log_odds",
     RemoteInputEventDelaySpreadMicros = "remote_input.event_delay_spread_micros",
     RemoteInputDeviceLogOdds = "remote_input.device_log_odds",
@@ -171,6 +173,21 @@ features! {
     CrowdTypistLogOdds = "crowd.typist_log_odds",
     CrowdTypistWorkerCount = "crowd.typist_worker_count",
     CrowdTypistRatio = "crowd.typist_likelihood_log_ratio",
+    NetworkBoundLogOdds = "network.bound_log_odds",
+    NetworkBoundBeyondKm = "network.bound_beyond_km",
+    NetworkBoundBreachCount = "network.bound_breach_count",
+    TimezoneCalendarLogOdds = "timezone.calendar_log_odds",
+    TimezoneCalendarWorkedCount = "timezone.calendar_worked_count",
+    TimezoneCalendarFreeCount = "timezone.calendar_free_count",
+    TimezoneCalendarElsewhereRestedCount = "timezone.calendar_elsewhere_rested_count",
+    TimezoneCalendarElsewhereFreeCount = "timezone.calendar_elsewhere_free_count",
+    TimezoneCalendarClocksLogOdds = "timezone.calendar_clocks_log_odds",
+    TimezoneChangeLogOdds = "timezone.change_log_odds",
+    TimezoneChangeMinutes = "timezone.change_shift_minutes",
+    TimezoneChangeSessionCount = "timezone.change_session_count",
+    TypingPhraseRecentLogOdds = "typing.phrase_recent_log_odds",
+    TypingPhraseAnchorLogOdds = "typing.phrase_anchor_log_odds",
+    TelemetryNearestSampleRate = "telemetry.nearest_sample_rate",
 }
 
 impl FeatureId {
@@ -209,12 +226,12 @@ findings! {
     TimezoneClock = "timezone.clock", Timezone, TimezoneClockLogOdds, [TimezoneOffsetClaimDifferenceMinutes, TimezoneOffsetZoneDifferenceMinutes];
     TimezoneRhythm = "timezone.rhythm", Timezone, TimezoneRhythmLogOdds, [TimezoneRhythmOffsetMinutes, TimezoneClaimOffsetProbability, TimezoneRhythmSessionCount];
     TimezoneNetwork = "timezone.network", Timezone, TimezoneNetworkLogOdds, [TimezoneOffsetNetworkDifferenceMinutes];
-    TypingPhrase = "typing.phrase", Typing, TypingPhraseLogOdds, [TypingPhraseDistance, TypingPhraseEnrolledCount, TypingPhraseBackgroundCount, TypingPressIntervalMedianMicros, TypingDwellMedianMicros];
+    TypingPhrase = "typing.phrase", Typing, TypingPhraseLogOdds, [TypingPhraseDistance, TypingPhraseEnrolledCount, TypingPhraseBackgroundCount, TypingPhraseRecentLogOdds, TypingPhraseAnchorLogOdds, TypingPressIntervalMedianMicros, TypingDwellMedianMicros];
     TypingTable = "typing.table", Typing, TypingTableLogOdds, [TypingTableFeatureCount, TypingTableEnrolledPresses, TypingHandoverLogOdds, TypingAlternationCount];
     TypingSynthetic = "typing.synthetic", Typing, TypingSyntheticLogOdds, [TypingMachineLikenessLogOdds, TypingPressIntervalSpreadMicros, TypingDwellSpreadMicros, TypingRolloverRate];
     RemoteInputPointer = "remote_input.pointer", RemoteInput, RemoteInputPointerLogOdds, [RemoteInputPointerGapMedianMicros, RemoteInputPointerGapP05Micros, RemoteInputPointerGapP95Micros, RemoteInputPointerBurstRate, RemoteInputPointerStepP95, RemoteInputPointerMoveCount];
     RemoteInputKey = "remote_input.key", RemoteInput, RemoteInputKeyLogOdds, [RemoteInputCombStrength, RemoteInputDwellP10Micros, RemoteInputDwellP90Micros, RemoteInputDwellShortRate, RemoteInputPressBurstRate];
-    RemoteInputLoop = "remote_input.loop", RemoteInput, RemoteInputLoopLogOdds, [RemoteInputReactionMedianMicros, RemoteInputReactionP10Micros, RemoteInputReactionCount];
+    RemoteInputLoop = "remote_input.loop", RemoteInput, RemoteInputLoopLogOdds, [RemoteInputReactionMedianMicros, RemoteInputReactionP10Micros, RemoteInputReactionCount, RemoteInputNaturalLoopMedianMicros, RemoteInputCorrectionMedianMicros];
     RemoteInputDelay = "remote_input.delay", RemoteInput, RemoteInputDelayLogOdds, [RemoteInputEventDelaySpreadMicros];
     RemoteInputDevice = "remote_input.device", RemoteInput, RemoteInputDeviceLogOdds, [RemoteInputKvmIdentityCount, RemoteInputKvmStructureCount, RemoteInputDisplayCount];
     RemoteInputSoftware = "remote_input.software", RemoteInput, RemoteInputSoftwareLogOdds, [RemoteInputRemoteProgramCount, RemoteInputInjectedRate, RemoteInputRemoteSessionReported];
@@ -228,10 +245,13 @@ findings! {
     CrowdSite = "crowd.site", Crowd, CrowdSiteLogOdds, [CrowdSiteWorkerCount, CrowdClaimDisagreementCount];
     CrowdAuthenticator = "crowd.authenticator", Crowd, CrowdAuthenticatorLogOdds, [CrowdAuthenticatorWorkerCount];
     CrowdRelay = "crowd.relay", Crowd, CrowdRelayLogOdds, [CrowdCommonStallCount];
-    TelemetryReplay = "telemetry.replay", Telemetry, TelemetryReplayLogOdds, [TelemetryRepeatedSampleCount];
+    TelemetryReplay = "telemetry.replay", Telemetry, TelemetryReplayLogOdds, [TelemetryRepeatedSampleCount, TelemetryNearestSampleRate];
     TelemetrySilent = "telemetry.silent", Telemetry, TelemetrySilentLogOdds, [TelemetrySilentEventCount];
     TypingOrdered = "typing.ordered", Typing, TypingOrderedLogOdds, [TypingOrderedPressCount, TypingOrderedEnrolledPresses, TypingHandoverLogOdds, TypingAlternationCount, TypingPressIntervalMedianMicros, TypingDwellMedianMicros];
     CrowdTypist = "crowd.typist", Crowd, CrowdTypistLogOdds, [CrowdTypistRatio, CrowdTypistWorkerCount];
+    NetworkBound = "network.bound", Network, NetworkBoundLogOdds, [NetworkBoundBeyondKm, NetworkBoundBreachCount];
+    TimezoneCalendar = "timezone.calendar", Timezone, TimezoneCalendarLogOdds, [TimezoneCalendarWorkedCount, TimezoneCalendarFreeCount, TimezoneCalendarElsewhereRestedCount, TimezoneCalendarElsewhereFreeCount, TimezoneCalendarClocksLogOdds];
+    TimezoneChange = "timezone.change", Timezone, TimezoneChangeLogOdds, [TimezoneChangeMinutes, TimezoneChangeSessionCount];
 }
 
 impl Finding {

@@ -80,6 +80,13 @@ pub struct Observations {
     pub telemetry: telemetry::Observation,
 }
 
+impl Observations {
+    /// Works out once what comparing and learning both need of the fitted constants.
+    pub fn place(&mut self, parameters: &Parameters) {
+        self.typing.place(&parameters.typing.table);
+    }
+}
+
 /// Measures one session, alone.
 pub fn observe(samples: &Samples) -> Observations {
     Observations {
@@ -110,11 +117,28 @@ pub struct Profiles {
     pub telemetry: telemetry::Profile,
 }
 
+/// What records of formats 1 and 2 hold of the families.
+#[derive(Debug, Clone, Deserialize)]
+pub struct FirstProfiles {
+    timezone: timezone::FirstProfile,
+    typing: typing::Profile,
+    remote_input: remote_input::Profile,
+    network: network::Profile,
+    crowd: crowd::Profile,
+    telemetry: telemetry::Profile,
+}
+
+impl From<FirstProfiles> for Profiles {
+    fn from(first: FirstProfiles) -> Self {
+        let FirstProfiles { timezone, typing, remote_input, network, crowd, telemetry } = first;
+        Self { timezone: timezone.into(), typing, remote_input, network, crowd, telemetry }
+    }
+}
+
 impl Profiles {
-    /// Names what in profiles read back no session can have left there. `None` when sound. Typing keeps whole numbers
-    /// only, any of which it may have kept.
+    /// Names what in profiles read back no session can have left there. `None` when sound.
     pub fn unsound(&self) -> Option<&'static str> {
-        let gated = self.remote_input.unsound().or_else(|| self.network.unsound());
+        let gated = self.typing.unsound().or_else(|| self.remote_input.unsound()).or_else(|| self.network.unsound());
         gated.or_else(|| self.timezone.unsound()).or_else(|| self.crowd.unsound()).or_else(|| self.telemetry.unsound())
     }
 
@@ -146,11 +170,11 @@ impl Profiles {
         let mut learned = false;
         self.timezone.learn(&seen.timezone, &parameters.timezone, seen.time);
         let lesson = if always {
-            typing::Lesson::Full
+            typing::Lesson::Confirmed
         } else {
             typing::lesson(&seen.typing, features, &self.typing, &parameters.typing)
         };
-        let log_odds = features.get(feature::FeatureId::TypingPhraseLogOdds).unwrap_or(0.0);
+        let log_odds = typing::phrase_log_odds(features).unwrap_or(0.0);
         self.typing.learn(&seen.typing, &parameters.typing, seen.time, lesson, log_odds);
         if always || typing::teaches_ordered(&seen.typing, features, &self.typing, &parameters.typing) {
             self.typing.learn_ordered(&seen.typing, &parameters.typing, seen.time);
@@ -187,8 +211,8 @@ pub struct Compared {
 pub struct Others<'a> {
     /// Those seen with its tokens, and those who type alike.
     pub company: crowd::Company<'a>,
-    /// How they type its phrase, where any does.
-    pub background: Option<&'a typing::PhraseBackground>,
+    /// How they type.
+    pub background: typing::Background<'a>,
 }
 
 /// Compares a session with what is known of the worker. The one road to a feature, for serving and training alike.

@@ -11,6 +11,7 @@ use super::afterwards::{Afterwards, Change, Listener, Rename, Settle, Shared};
 use super::backing::{Backing, ReplyName};
 use super::format::{self, FORMAT};
 use super::hands::Hands;
+use super::intact;
 use super::journal::{Journal, Released, Shelf, Write};
 use super::labels::{KeptFeedback, Recorded};
 use super::memory::MemoryStore;
@@ -169,6 +170,7 @@ struct Shelves {
 impl Shelves {
     fn open(path: &Path) -> Result<Shelves, StoreError> {
         usable(path)?;
+        intact::check(path)?;
         let opening = Database::builder(path).cache_size(CACHE_BYTES).manual_journal_persist(true).open();
         let database = opening.map_err(|error| match error {
             fjall::Error::Locked => StoreError::Locked { path: path.display().to_string() },

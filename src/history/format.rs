@@ -135,12 +135,19 @@ pub(super) fn encode_reply<V: Kept>(reply: &Reply<V>) -> Result<Vec<u8>, StoreEr
     // INVARIANT: only scored events are written.
     let unscored = || StoreError::Unwritable { cause: "a verdict was to be written before it was given".into() };
     let verdict = reply.verdict.as_deref().ok_or_else(unscored)?;
-    encode(V::FORMAT, &ReplyOut { content_hash, worker: &reply.worker, assess_time, clock, verdict })
+    let mut bytes = encode(V::FORMAT, &ReplyOut { content_hash, worker: &reply.worker, assess_time, clock, verdict })?;
+    let addition = verdict.addition().map_err(|error| StoreError::Unwritable { cause: error.to_string().into() })?;
+    bytes.extend(addition);
+    Ok(bytes)
 }
 
 /// Reads a reply.
 pub(super) fn decode_reply<V: Kept>(event_id: &str, bytes: &[u8]) -> Result<Reply<V>, StoreError> {
-    let read: ReplyIn<V> = decode(V::FORMAT, bytes, &|| format!("the verdict on event `{event_id}`"))?;
+    let what = || format!("the verdict on event `{event_id}`");
+    let (mut read, rest): (ReplyIn<V>, _) = decode_first(V::FORMAT, bytes, &what)?;
+    let damaged = |error: postcard::Error| StoreError::Damaged { what: what(), cause: error.to_string() };
+    let rest = read.verdict.add(rest).map_err(damaged)?;
+    let read = whole(read, rest, &what)?;
     Ok(Reply {
         content_hash: read.content_hash,
         worker: read.worker.into(),
@@ -156,6 +163,16 @@ fn encode(format: u8, value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
 }
 
 fn decode<T: DeserializeOwned>(format: u8, bytes: &[u8], what: &dyn Fn() -> String) -> Result<T, StoreError> {
+    let (value, rest) = decode_first(format, bytes, what)?;
+    whole(value, rest, what)
+}
+
+/// What stands first in a value, and what follows it.
+fn decode_first<'a, T: DeserializeOwned>(
+    format: u8,
+    bytes: &'a [u8],
+    what: &dyn Fn() -> String,
+) -> Result<(T, &'a [u8]), StoreError> {
     let damaged = |cause: String| StoreError::Damaged { what: what(), cause };
     let [ours, theirs, body @ ..] = bytes else {
         return Err(damaged("it is cut off".into()));
@@ -165,8 +182,7 @@ fn decode<T: DeserializeOwned>(format: u8, bytes: &[u8], what: &dyn Fn() -> Stri
             return Err(StoreError::UnknownFormat { what: what(), found, expected });
         }
     }
-    let (value, rest) = postcard::take_from_bytes(body).map_err(|error| damaged(error.to_string()))?;
-    whole(value, rest, what)
+    postcard::take_from_bytes(body).map_err(|error| damaged(error.to_string()))
 }
 
 /// What was read, if nothing is left over.

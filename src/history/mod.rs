@@ -21,6 +21,7 @@ mod changes;
 pub mod durable;
 mod format;
 pub mod hands;
+mod intact;
 mod journal;
 pub mod labels;
 pub mod memory;
@@ -49,6 +50,7 @@ pub use store::{Answer, Arrival, Clock, Config, Expired, Forgotten, Store, Store
 pub use ticket::Durable;
 
 use crate::event::EventTime;
+use crate::evidence::typing::table::TableShare;
 use serde::{Serialize, de::DeserializeOwned};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -57,6 +59,16 @@ pub trait Kept: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Version of the written form. Raise it when the form changes: what was written under another is refused by name,
     /// but for the records that [`Record::read_older`] takes.
     const FORMAT: u8;
+
+    /// What is written behind the form above, where there is anything: later additions that older readers lack.
+    fn addition(&self) -> postcard::Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    /// Takes what [`Kept::addition`] wrote at the start of `bytes`, and returns what follows it.
+    fn add<'a>(&mut self, bytes: &'a [u8]) -> postcard::Result<&'a [u8]> {
+        Ok(bytes)
+    }
 }
 
 /// What is kept of one worker.
@@ -74,6 +86,11 @@ pub trait Record: Kept + Clone + Default {
     /// What the worker gives to what is common to all who type the same phrase: its key and the worker's stored means.
     fn phrases(&self) -> impl Iterator<Item = (u64, &[i16])> {
         std::iter::empty()
+    }
+
+    /// What the worker gives to what is common to all whose tables were learned.
+    fn table_share(&self) -> Option<TableShare> {
+        None
     }
 
     /// How much the worker's hand has been learned: another number after every lesson, absent before the first.

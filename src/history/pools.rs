@@ -1,4 +1,5 @@
-//! What the workers of a tenant who type one phrase have in common, kept up as they learn and are erased.
+//! What the workers of a tenant who type one phrase have in common, and all whose tables were learned, kept up as they
+//! learn and are erased.
 //!
 //! Nothing of it is written down: it is added up from the records when they are read back, and the sums are exact, so
 //! that a store opened anew gives what the one before gave.
@@ -6,12 +7,26 @@
 use super::{SHARDS, lock};
 use crate::evidence::typing::PhraseBackground;
 use crate::evidence::typing::background::PhrasePool;
+use crate::evidence::typing::table::{TableBackground, TablePool, TableShare};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Mutex;
 
-/// What one worker gives to the pools of their phrases: the phrase's key and the worker's stored means.
-pub(super) type Contribution = Vec<(u64, Box<[i16]>)>;
+/// What one worker gives.
+#[derive(Debug, Default)]
+pub(super) struct Contribution {
+    /// To the pools of their phrases: the phrase's key and the worker's stored means.
+    pub(super) phrases: Vec<(u64, Box<[i16]>)>,
+    /// To that of tables.
+    pub(super) table: Option<TableShare>,
+}
+
+impl Contribution {
+    /// Nothing.
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+}
 
 /// One phrase. Most are typed by one worker alone, whose means take an eighth of the room of sums.
 enum Pool {
@@ -19,14 +34,16 @@ enum Pool {
     Many(Box<PhrasePool>),
 }
 
-/// The phrases of a tenant.
+/// The phrases and the tables of a tenant.
 pub(super) struct Pools {
     shards: Vec<Mutex<HashMap<u64, Pool>>>,
+    /// By basis: one, and for a while the one before a change of model. Some 4 KB each.
+    tables: Mutex<HashMap<u32, TablePool>>,
 }
 
 impl Default for Pools {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), tables: Mutex::default() }
     }
 }
 
@@ -51,12 +68,32 @@ impl Pools {
 
     /// Takes out what a worker gave and adds what the worker gives now.
     pub(super) fn replace(&self, before: &Contribution, now: &Contribution) {
-        for (key, means) in before.iter().filter(|given| !now.contains(given)) {
+        for (key, means) in before.phrases.iter().filter(|given| !now.phrases.contains(given)) {
             self.remove(*key, means);
         }
-        for (key, means) in now.iter().filter(|given| !before.contains(given)) {
+        for (key, means) in now.phrases.iter().filter(|given| !before.phrases.contains(given)) {
             self.add(*key, means);
         }
+        if before.table == now.table {
+            return;
+        }
+        let mut tables = lock(&self.tables);
+        if let Some(gone) = &before.table
+            && let Some(pool) = tables.get_mut(&gone.basis)
+        {
+            pool.remove(gone);
+            if pool.worker_count() == 0 {
+                tables.remove(&gone.basis);
+            }
+        }
+        if let Some(come) = &now.table {
+            tables.entry(come.basis).or_default().add(come);
+        }
+    }
+
+    /// How the tables of the others stand; `own` is what the worker who asks gave.
+    pub(super) fn table_background(&self, basis: u32, own: Option<&TableShare>) -> Option<TableBackground> {
+        lock(&self.tables).get(&basis)?.background(own.filter(|own| own.basis == basis))
     }
 
     fn add(&self, key: u64, means: &[i16]) {
@@ -97,7 +134,7 @@ mod tests {
     use super::*;
 
     fn given(means: &[i16]) -> Contribution {
-        vec![(7, means.into())]
+        Contribution { phrases: vec![(7, means.into())], table: None }
     }
 
     fn seen(pools: &Pools, own: Option<&[i16]>) -> Option<u32> {

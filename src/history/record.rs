@@ -2,7 +2,8 @@
 
 use super::{Kept, Record};
 use crate::event::EventTime;
-use crate::evidence::Profiles;
+use crate::evidence::typing::table::TableShare;
+use crate::evidence::{FirstProfiles, Profiles};
 use crate::risk::standing::FirstStanding;
 use crate::risk::{Days, Maturity, Standing, Verdict};
 use serde::{Deserialize, Serialize};
@@ -25,10 +26,20 @@ pub struct WorkerRecord {
 /// The record of format 1: before the latest days weighed on their own, and the days of a standing were kept.
 #[derive(Deserialize)]
 struct WithoutDays {
-    profiles: Profiles,
+    profiles: FirstProfiles,
     standing: FirstStanding,
     maturity: Maturity,
     last_seen: EventTime,
+}
+
+/// The record of format 2: before days of rest were read.
+#[derive(Deserialize)]
+struct WithoutAttendance {
+    profiles: FirstProfiles,
+    standing: Standing,
+    maturity: Maturity,
+    last_seen: EventTime,
+    days: Days,
 }
 
 /// Times that the wire can tell: those of a `Timestamp`, the years 1 to 9999.
@@ -36,7 +47,7 @@ const TELLABLE_MICROS: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 impl Kept for WorkerRecord {
-    const FORMAT: u8 = 2;
+    const FORMAT: u8 = 3;
 }
 
 impl Record for WorkerRecord {
@@ -45,15 +56,28 @@ impl Record for WorkerRecord {
     }
 
     fn read_older(format: u8, bytes: &[u8]) -> Option<postcard::Result<(Self, &[u8])>> {
-        let whole = |(read, rest)| {
+        let without_days = |(read, rest)| {
             let WithoutDays { profiles, standing, maturity, last_seen } = read;
-            (Self { profiles, standing: standing.into(), maturity, last_seen, days: Days::default() }, rest)
+            let (profiles, standing) = (profiles.into(), standing.into());
+            (Self { profiles, standing, maturity, last_seen, days: Days::default() }, rest)
         };
-        (format == 1).then(|| postcard::take_from_bytes(bytes).map(whole))
+        let without_attendance = |(read, rest)| {
+            let WithoutAttendance { profiles, standing, maturity, last_seen, days } = read;
+            (Self { profiles: profiles.into(), standing, maturity, last_seen, days }, rest)
+        };
+        match format {
+            1 => Some(postcard::take_from_bytes(bytes).map(without_days)),
+            2 => Some(postcard::take_from_bytes(bytes).map(without_attendance)),
+            _ => None,
+        }
     }
 
     fn phrases(&self) -> impl Iterator<Item = (u64, &[i16])> {
         self.profiles.typing.pooled()
+    }
+
+    fn table_share(&self) -> Option<TableShare> {
+        self.profiles.typing.table().and_then(TableShare::of)
     }
 
     fn hand_age(&self) -> Option<u32> {
@@ -62,17 +86,32 @@ impl Record for WorkerRecord {
 
     fn unsound(&self) -> Option<&'static str> {
         let told = |micros: i64| TELLABLE_MICROS.contains(&micros);
-        let day_micros = i64::from(self.days.last_day()).saturating_mul(MICROS_PER_DAY);
+        let day_told = |day: i64| told(day.saturating_mul(MICROS_PER_DAY));
+        let days_told = day_told(self.days.first_day()) && day_told(i64::from(self.days.last_day()));
         (self.profiles.unsound())
             .or_else(|| self.standing.unsound())
             .or_else(|| (!told(self.last_seen.0)).then_some("last_seen"))
             .or_else(|| self.standing.flag_micros().is_some_and(|at| !told(at)).then_some("standing.flag_micros"))
-            .or_else(|| (!told(day_micros)).then_some("days.last_day"))
+            .or_else(|| self.maturity.first_seen_micros.is_some_and(|at| !told(at)).then_some("maturity.first_seen"))
+            .or_else(|| (!days_told).then_some("days"))
     }
 }
 
 impl Kept for Verdict {
     const FORMAT: u8 = 2;
+
+    fn addition(&self) -> postcard::Result<Vec<u8>> {
+        if self.address_databases.is_empty() { Ok(Vec::new()) } else { postcard::to_stdvec(&self.address_databases) }
+    }
+
+    fn add<'a>(&mut self, bytes: &'a [u8]) -> postcard::Result<&'a [u8]> {
+        if bytes.is_empty() {
+            return Ok(bytes);
+        }
+        let (databases, rest) = postcard::take_from_bytes(bytes)?;
+        self.address_databases = databases;
+        Ok(rest)
+    }
 }
 
 #[cfg(test)]
@@ -107,12 +146,13 @@ mod tests {
             broken(|record| record.profiles.network.session_weight = f32::NAN),
             broken(|record| record.profiles.network.pools = vec![Seen { value: 1, weight: f32::NAN }]),
             broken(|record| record.profiles.network.regions = vec![Seen { value: 1, weight: 1.0 }; 200]),
-            broken(|record| record.profiles.network.last = Some(stay(91.0))),
-            broken(|record| record.profiles.network.last = Some(stay(f32::NAN))),
+            broken(|record| record.profiles.network.trail.last = Some(stay(91.0))),
+            broken(|record| record.profiles.network.trail.last = Some(stay(f32::NAN))),
             broken(|record| record.profiles.timezone.cells = vec![(7, 1), (7, 1)]),
             broken(|record| record.profiles.timezone.cells = vec![(336, 1)]),
             broken(|record| record.profiles.timezone.cells = vec![(1, 0)]),
             broken(|record| record.last_seen = EventTime(i64::MAX)),
+            broken(|record| record.maturity.first_seen_micros = Some(i64::MIN)),
         ];
         let expected = [
             "remote_input.pointer",
@@ -121,16 +161,17 @@ mod tests {
             "network.session_weight",
             "network.pools",
             "network.regions",
-            "network.last",
-            "network.last",
+            "network.trail",
+            "network.trail",
             "timezone.cells",
             "timezone.cells",
             "timezone.cells",
             "last_seen",
+            "maturity.first_seen",
         ];
         assert_eq!(named, expected.map(Some));
         let sound = broken(|record| {
-            record.profiles.network.last = Some(stay(-90.0));
+            record.profiles.network.trail.last = Some(stay(-90.0));
             record.profiles.timezone.cells = vec![(0, 1), (335, 9)];
         });
         assert_eq!(sound, None);

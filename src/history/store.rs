@@ -10,6 +10,7 @@ use super::{Durable, Kept, Record};
 use crate::event::{EventTime, Token, limits};
 use crate::evidence::crowd::ClaimSummary;
 use crate::evidence::typing::PhraseBackground;
+use crate::evidence::typing::table::TableBackground;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -248,7 +249,8 @@ pub struct Visit<'a, R> {
 
 /// What a record gives to the pools.
 pub(super) fn given<R: Record>(record: &R) -> Contribution {
-    record.phrases().map(|(key, means)| (key, means.into())).collect()
+    let phrases = record.phrases().map(|(key, means)| (key, means.into())).collect();
+    Contribution { phrases, table: record.table_share() }
 }
 
 impl<R: Record> Visit<'_, R> {
@@ -294,6 +296,12 @@ impl<R: Record> Visit<'_, R> {
     pub fn background(&self, key: u64) -> Option<PhraseBackground> {
         let own = self.record().phrases().find(|(own, _)| *own == key);
         self.pools.background(key, own.map(|(_, means)| means))
+    }
+
+    /// How the tables of other workers of the tenant stand, of those kept in the coordinates of `basis`; absent when
+    /// there is no other.
+    pub fn table_background(&self, basis: u32) -> Option<TableBackground> {
+        self.pools.table_background(basis, self.record().table_share().as_ref())
     }
 
     /// The workers found to type like this one, and how many hands they were found among.

@@ -3,6 +3,14 @@
 use crate::evidence::feature::{Features, Finding};
 use serde::{Deserialize, Serialize};
 
+/// Greatest log-odds, cap and weight of a model, nats: beyond any evidence there is, and small enough for contributions to
+/// add up to within 1e-6, as the wire promises.
+const LOG_ODDS_MAX: f64 = 1e3;
+
+fn within(log_odds: f64) -> bool {
+    log_odds.abs() <= LOG_ODDS_MAX
+}
+
 /// Weight and caps of one finding.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Term {
@@ -60,22 +68,22 @@ impl Additive {
     /// # Errors
     /// Says which term names no finding of this schema, repeats one, or holds a number out of range.
     pub fn prepare(&self) -> Result<Prepared, String> {
-        if !self.base_log_odds.is_finite() {
-            return Err("base_log_odds is not finite".into());
+        if !within(self.base_log_odds) {
+            return Err(format!("base_log_odds must lie within {LOG_ODDS_MAX} nats of 0"));
         }
         let mut terms = vec![None; Finding::COUNT];
         for term in &self.terms {
             let Some(finding) = Finding::from_name(&term.finding) else {
                 return Err(format!("term `{}` names no finding of this feature schema", term.finding));
             };
-            let sound = term.weight.is_finite()
-                && term.weight >= 0.0
-                && term.score_min.is_finite()
-                && term.score_max.is_finite()
-                && term.score_min <= 0.0
-                && term.score_max >= 0.0;
+            let sound = (0.0..=LOG_ODDS_MAX).contains(&term.weight)
+                && (-LOG_ODDS_MAX..=0.0).contains(&term.score_min)
+                && (0.0..=LOG_ODDS_MAX).contains(&term.score_max);
             if !sound {
-                return Err(format!("term `{}` needs a weight of at least 0 and caps around 0", term.finding));
+                return Err(format!(
+                    "term `{}` needs a weight from 0 to {LOG_ODDS_MAX} and caps around 0 within as much",
+                    term.finding
+                ));
             }
             let slot = &mut terms[finding.index()];
             if slot.replace((term.weight, term.score_min, term.score_max)).is_some() {
@@ -132,6 +140,16 @@ mod tests {
         assert!((weighed.risk_log_odds - (-6.91 + 3.6 - 1.6)).abs() < 1e-12);
         assert_eq!(weighed.contributions[0].score, -50.0, "schema order, and scores are told uncapped");
         Ok(())
+    }
+
+    #[test]
+    fn numbers_too_large_to_add_up_exactly_are_refused() {
+        let mut model = additive();
+        model.terms[1].score_max = 1e12;
+        assert!(model.prepare().is_err_and(|error| error.contains("typing.phrase")));
+        let mut model = additive();
+        model.base_log_odds = f64::NAN;
+        assert!(model.prepare().is_err_and(|error| error.contains("base_log_odds")));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A model on disk: `models/<id>/`, verified before it may answer.
 
 use super::additive::{Additive, Prepared};
+use super::reference::{PreparedReference, Reference};
 use super::standing_model::{PreparedStanding, StandingModel};
 use crate::evidence::{Parameters, feature};
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,10 @@ pub struct ModelFile {
     pub operating_points: Vec<OperatingPoint>,
     /// Constants of the evidence families.
     pub evidence: Parameters,
+    /// How features of honest sessions were distributed in training; drift is measured against it. Older models have
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Reference>,
 }
 
 /// Logistic calibration of the evidence: `probability = sigmoid(base + intercept + slope * (log-odds - base))`.
@@ -139,6 +144,8 @@ pub struct Model {
     pub additive: Prepared,
     /// The standing by finding.
     pub standing: PreparedStanding,
+    /// The reference by feature; empty when the model has none.
+    pub reference: PreparedReference,
 }
 
 /// The model shipped with the binary, so that a copied binary answers without a directory beside it.
@@ -215,7 +222,8 @@ impl Model {
         file.evidence.check().map_err(unsound)?;
         let additive = file.additive.prepare().map_err(unsound)?;
         let standing = file.standing.clone().prepare().map_err(unsound)?;
-        Ok(Self { file, sha256, additive, standing })
+        let reference = file.reference.as_ref().map(Reference::prepare).transpose().map_err(unsound)?;
+        Ok(Self { file, sha256, additive, standing, reference: reference.unwrap_or_default() })
     }
 }
 

@@ -9,8 +9,10 @@
 pub mod additive;
 pub mod artefact;
 pub mod operator_cluster;
+pub mod reference;
 pub mod standing_model;
 
 pub use additive::{Additive, Contribution, Term, Weighed};
 pub use artefact::{ArtefactError, Calibration, Levels, Model, ModelFile, OperatingPoint};
+pub use reference::Reference;
 pub use standing_model::{FindingModel, StandingModel};

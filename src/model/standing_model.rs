@@ -26,6 +26,9 @@ pub struct FindingModel {
     pub evidence_max_sustained: f64,
     /// Whether the score already speaks of all sessions so far (rhythm, links) and so counts once.
     pub cumulative: bool,
+    /// Factor on the likelihood ratio, 0 to 2: what a tenant's own labels say of the family. 1 in a model as trained.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub weight: f64,
 }
 
 /// How sessions add up to a standing.
@@ -59,6 +62,18 @@ pub struct PreparedStanding {
     by_finding: Vec<Option<usize>>,
 }
 
+/// Greatest cap of a finding, nats: beyond any evidence there is, and small enough for what findings add to be told
+/// exactly.
+const EVIDENCE_MAX: f64 = 1e3;
+
+fn one() -> f64 {
+    1.0
+}
+
+fn is_one(weight: &f64) -> bool {
+    *weight == 1.0
+}
+
 fn one_day() -> f64 {
     1.0
 }
@@ -81,9 +96,12 @@ impl StandingModel {
                 && entry.within_variance.is_finite()
                 && entry.within_variance >= 0.0
                 && (0.0..1.0).contains(&entry.hostile_share)
+                && (0.0..=2.0).contains(&entry.weight)
                 && entry.score_cap > 0.0
+                && entry.score_cap <= EVIDENCE_MAX
                 && entry.evidence_max > 0.0
-                && entry.evidence_max_sustained >= entry.evidence_max;
+                && entry.evidence_max_sustained >= entry.evidence_max
+                && entry.evidence_max_sustained <= EVIDENCE_MAX;
             if !sound {
                 return Err(format!("standing of `{}` holds a number out of range", entry.finding));
             }
@@ -115,14 +133,15 @@ impl FindingModel {
     /// With equal variance `v = between + within / count` on both sides the ratio for a worker who shows the finding
     /// is linear in the mean, `g = (m1 - m0) / v * (mean - (m0 + m1) / 2)`; it levels off as `count` grows, because
     /// `between` does not shrink. A hostile worker may also not show it, so the ratio is
-    /// `ln(share * e^g + 1 - share)`, which never falls below `ln(1 - share)`.
+    /// `ln(share * e^g + 1 - share)`, which never falls below `ln(1 - share)`. [`FindingModel::weight`] multiplies it.
     pub fn log_likelihood_ratio(&self, mean: f64, count: f64) -> f64 {
         let variance = self.between_variance + self.within_variance / count.max(1e-6);
         let slope = (self.hostile_mean - self.honest_mean) / variance;
         let g = slope * (mean - (self.honest_mean + self.hostile_mean) / 2.0);
         let (share, rest) = (self.hostile_share, 1.0 - self.hostile_share);
         // Stable for large g: ln(share e^g + rest) = g + ln(share + rest e^-g).
-        if g > 0.0 { g + (share + rest * (-g).exp()).ln() } else { (share * g.exp() + rest).ln() }
+        let ratio = if g > 0.0 { g + (share + rest * (-g).exp()).ln() } else { (share * g.exp() + rest).ln() };
+        self.weight * ratio
     }
 }
 
@@ -142,6 +161,7 @@ mod tests {
             evidence_max: 4.0,
             evidence_max_sustained: 4.0,
             cumulative: false,
+            weight: 1.0,
         }
     }
 

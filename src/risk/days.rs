@@ -121,6 +121,12 @@ impl Days {
         self.last_day
     }
 
+    /// The day of the earliest entry kept, since 1970 UTC; 0 without any.
+    pub fn first_day(&self) -> i64 {
+        let gaps: i64 = self.noted.iter().skip(1).map(|noted| i64::from(noted.gap_days)).sum();
+        i64::from(self.last_day) - gaps
+    }
+
     /// The days kept, oldest first.
     pub fn told(&self) -> Vec<StandingDay> {
         let mut day = self.last_day;

@@ -17,6 +17,6 @@ pub use catalogue::Catalogue;
 pub use days::{Days, StandingDay, Stood};
 pub use level::RiskLevel;
 pub use reasons::{Evidence, Reason, ReasonCode};
-pub use standing::{Standing, StandingLevel, WorkerStanding};
-pub use verdict::{FamilyAssessment, Maturity, ModelReference, Verdict};
+pub use standing::{Shown, Standing, StandingLevel, WorkerStanding};
+pub use verdict::{AddressDatabase, FamilyAssessment, Maturity, ModelReference, Verdict};
 pub use whereabouts::Whereabouts;

@@ -57,6 +57,8 @@ reason_codes! {
     TelemetrySilent = 601,
     // Later additions stand at the end: kept verdicts hold positions.
     TypingSharedAccount = 203,
+    NetworkBoundBroken = 406,
+    TimezoneActivityChanged = 104,
 }
 
 impl ReasonCode {
@@ -66,6 +68,8 @@ impl ReasonCode {
             Finding::TimezoneClock => Self::TimezoneClaimMismatch,
             Finding::TimezoneRhythm => Self::TimezoneActivityShifted,
             Finding::TimezoneNetwork => Self::TimezoneNetworkMismatch,
+            Finding::TimezoneCalendar => Self::TimezoneCalendarElsewhere,
+            Finding::TimezoneChange => Self::TimezoneActivityChanged,
             Finding::TypingPhrase | Finding::TypingTable | Finding::TypingOrdered => Self::TypingDifferentTypist,
             Finding::TypingSynthetic => Self::TypingSynthetic,
             Finding::RemoteInputPointer => Self::RemoteInputPointerRelayed,
@@ -81,6 +85,7 @@ impl ReasonCode {
             Finding::NetworkTravel => Self::NetworkImplausibleTravel,
             Finding::NetworkRoundTrip => Self::NetworkRoundTripImplausible,
             Finding::NetworkFamiliarity => Self::NetworkUnfamiliar,
+            Finding::NetworkBound => Self::NetworkBoundBroken,
             Finding::CrowdSite => Self::CrowdSharedSite,
             Finding::CrowdAuthenticator => Self::CrowdSharedAuthenticator,
             Finding::CrowdRelay => Self::CrowdCommonRelay,

@@ -195,6 +195,17 @@ impl From<FirstStanding> for Standing {
     }
 }
 
+/// What one finding showed over a worker's sessions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shown {
+    /// The finding.
+    pub finding: Finding,
+    /// Sessions, faded as they were added; 1 where the score speaks of all.
+    pub session_count: f64,
+    /// Their mean capped score, nats.
+    pub mean: f64,
+}
+
 /// What all sessions of a worker together say.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct WorkerStanding {
@@ -477,6 +488,20 @@ impl Standing {
             let evidence = clearance.map_or(said.evidence, |one| one.leaves(said.evidence, entry, prepared, seconds));
             Some((finding, kept, entry, Said { evidence, ..said }))
         })
+    }
+
+    /// What each finding showed over the worker's sessions, whatever was cleared of it: what recalibration reads.
+    pub fn shown(&self) -> impl Iterator<Item = Shown> + '_ {
+        self.kept.iter().filter_map(|kept| {
+            let finding = *Finding::ALL.get(usize::from(kept.finding))?;
+            Some(Shown { finding, session_count: f64::from(kept.count), mean: f64::from(kept.mean) })
+        })
+    }
+
+    /// The standing as it were if nothing had been cleared.
+    #[must_use]
+    pub fn uncleared(&self) -> Self {
+        Self { cleared: Vec::new(), ..self.clone() }
     }
 
     /// When the worker was last flagged, microseconds since 1970.

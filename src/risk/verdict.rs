@@ -61,6 +61,15 @@ impl ModelReference {
     }
 }
 
+/// One edition of an address database behind a verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressDatabase {
+    /// Type as the database names itself.
+    pub database_type: String,
+    /// When it was built, seconds since 1970.
+    pub build_seconds: i64,
+}
+
 /// What the service thinks of a session, why, and by which model. Immutable once given.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
@@ -96,6 +105,10 @@ pub struct Verdict {
     pub whereabouts: Whereabouts,
     /// The worker's standing after this event.
     pub standing: WorkerStanding,
+    /// Databases of the service's own that the address was looked up in. Written down behind the rest, so that verdicts
+    /// without any are written as they always were.
+    #[serde(skip)]
+    pub address_databases: Vec<AddressDatabase>,
 }
 
 /// Everything a verdict is made of.
@@ -121,6 +134,8 @@ pub struct Findings<'a> {
     pub whereabouts: Whereabouts,
     /// The worker's standing after this event.
     pub standing: WorkerStanding,
+    /// Databases of the service's own that the address was looked up in.
+    pub address_databases: Vec<AddressDatabase>,
 }
 
 /// What each family said of one session.
@@ -158,6 +173,7 @@ impl Verdict {
             maturity,
             whereabouts,
             standing,
+            address_databases,
         } = findings;
         let families = assess_families(&coverage, &weighed);
         let (reasons, residual_log_odds) = reasons::of_session(&weighed, features, handed_over);
@@ -181,6 +197,7 @@ impl Verdict {
             assess_micros,
             whereabouts,
             standing,
+            address_databases,
         };
         // INVARIANT: base + reasons + residual = risk, to 1e-6; the wire promises it.
         debug_assert!((verdict.explained_log_odds() - verdict.risk_log_odds).abs() < 1e-6);

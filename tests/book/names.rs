@@ -2,6 +2,9 @@
 
 use elsewhere::api::wire::FILE_DESCRIPTOR_SET;
 use elsewhere::config::ConfigUnchecked;
+use elsewhere::risk::{Advice, RiskLevel};
+use elsewhere::sinks::Metrics;
+use elsewhere::sinks::metrics::{Beside, Door, Drifted};
 use prost::Message;
 use std::collections::BTreeSet;
 
@@ -55,6 +58,22 @@ const CODES: [&str; 13] = [
     "NOT_SERVING",
 ];
 
+/// The series on the page of metrics, counters as they are sampled.
+fn series() -> impl Iterator<Item = String> {
+    let metrics = Metrics::new(Door::default);
+    metrics.verdict(RiskLevel::Low, Advice::Continue, true);
+    let beside = Beside { model_id: "next", level: RiskLevel::Low, difference: 0.0, flagged: false };
+    metrics.beside(RiskLevel::Low, false, beside);
+    metrics.drift(1, &[Drifted { feature: "typing.rollover_rate", against: "past", index: 0.0 }]);
+    metrics.models([("one", String::new(), "default")].into_iter());
+    let text = metrics.text().expect("a page");
+    let name = |line: &str| {
+        let (name, kind) = line.strip_prefix("# TYPE ")?.split_once(' ')?;
+        Some(if kind == "counter" { format!("{name}_total") } else { name.to_string() })
+    };
+    text.lines().filter_map(name).collect::<Vec<_>>().into_iter()
+}
+
 /// Every name a caller can meet.
 pub struct Names {
     /// Messages, enums, services, methods.
@@ -98,6 +117,7 @@ impl Names {
         let settings = serde_json::to_value(ConfigUnchecked::default()).expect("JSON");
         names.fields.extend(settings.as_object().expect("settings").keys().cloned());
         names.fields.extend(["token_sha256"].map(String::from));
+        names.fields.extend(series());
         names
     }
 

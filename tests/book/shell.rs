@@ -10,8 +10,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// The address the book uses.
-const ADDRESS: &str = "127.0.0.1:50061";
+/// The addresses the book uses: of the service, and of its page of metrics.
+const ADDRESSES: [&str; 2] = ["127.0.0.1:50061", "127.0.0.1:9464"];
 /// Longest that one command may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(5);
@@ -40,7 +40,7 @@ pub struct Shell {
     bash: Child,
     input: ChildStdin,
     directory: TempDir,
-    address: String,
+    addresses: [String; 2],
     count: u32,
     status: i32,
 }
@@ -55,7 +55,10 @@ impl Shell {
         let book = directory.path().join(".book");
         std::fs::create_dir(&book).expect("made");
         // Free now; whoever takes it in between makes the service refuse to start, which the test then tells.
-        let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+        // Both held at once, so that they differ.
+        let held = ADDRESSES.map(|_| TcpListener::bind("127.0.0.1:0").expect("a port"));
+        let addresses = held.each_ref().map(|listener| listener.local_addr().expect("an address").to_string());
+        drop(held);
         let program = Path::new(env!("CARGO_BIN_EXE_elsewhere")).parent().expect("a directory");
         let path = std::env::var("PATH").unwrap_or_default();
         let mut bash = Command::new("bash");
@@ -66,7 +69,7 @@ impl Shell {
             }
         }
         bash.env("PATH", format!("{}:{path}", program.display())).env("LC_ALL", "C.UTF-8").env("BOOK", &book);
-        bash.env("ELSEWHERE_LISTEN", address.to_string());
+        bash.env("ELSEWHERE_LISTEN", &addresses[0]);
         let quiet = bash.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::inherit());
         let mut bash = quiet.spawn().expect("bash");
         let mut input = bash.stdin.take().expect("a pipe");
@@ -74,12 +77,12 @@ impl Shell {
             println!("buf is not on the path: its calls are made by the test's own client");
             writeln!(input, "{BUF}").expect("bash listens");
         }
-        Shell { bash, input, directory, address: address.to_string(), count: 0, status: 0 }
+        Shell { bash, input, directory, addresses, count: 0, status: 0 }
     }
 
     /// Writes a file that the page shows.
     pub fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.directory.path().join(name), text.replace(ADDRESS, &self.address)).expect("written");
+        std::fs::write(self.directory.path().join(name), self.placed(text)).expect("written");
     }
 
     fn book(&self, name: &str) -> PathBuf {
@@ -91,7 +94,7 @@ impl Shell {
         self.count += 1;
         let number = self.count;
         let (out, rc) = (self.book(&format!("{number}.out")), self.book(&format!("{number}.rc")));
-        let text = typed.text.replace(ADDRESS, &self.address);
+        let text = self.placed(&typed.text);
         let script = format!(
             "(exit {})\n{{ {text}\n}} > {out} 2>&1 < /dev/null\necho $? > {rc}.part; mv {rc}.part {rc}",
             self.status,
@@ -128,7 +131,7 @@ impl Shell {
             self.answer_calls();
             let compared = compare(&typed.expected, &self.printed(out));
             let up = match (typed.expected.is_empty(), typed.text.contains("elsewhere serve")) {
-                (true, true) => TcpStream::connect(&self.address).is_ok(),
+                (true, true) => TcpStream::connect(&self.addresses[0]).is_ok(),
                 // A call that goes on, such as a watch, says nothing once it stands: give it time.
                 (true, false) => begun.elapsed() > SETTLED,
                 (false, _) => compared.is_ok(),
@@ -154,7 +157,13 @@ impl Shell {
     }
 
     fn printed(&self, out: &Path) -> String {
-        std::fs::read_to_string(out).unwrap_or_default().replace(&self.address, ADDRESS)
+        let text = std::fs::read_to_string(out).unwrap_or_default();
+        ADDRESSES.iter().zip(&self.addresses).fold(text, |text, (book, real)| text.replace(real, book))
+    }
+
+    /// A text of the book with the addresses of this run.
+    fn placed(&self, text: &str) -> String {
+        ADDRESSES.iter().zip(&self.addresses).fold(text.to_string(), |text, (book, real)| text.replace(book, real))
     }
 }
 

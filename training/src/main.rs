@@ -6,6 +6,7 @@ mod evaluate;
 mod fit;
 mod metrics;
 mod publish;
+mod recalibrate;
 mod refit;
 mod replay;
 mod request;
@@ -78,7 +79,8 @@ enum Command {
         /// Seed of splits, simulations and intervals.
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// Also write drawings and tables into this directory's `img/` and `typing.md` or `world.md`.
+        /// Also write the drawings and tables of the families' pages (`typing.md`, `remote-input.md`, `network.md`,
+        /// `timezone.md`, `world.md`) into this directory.
         #[arg(long, value_name = "DIR")]
         docs: Option<PathBuf>,
         /// world: live a few companies only, for minutes instead of the better part of an hour.
@@ -178,6 +180,24 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
         /// Write it although it did not help.
+        #[arg(long, requires = "out")]
+        even_if_worse: bool,
+    },
+    /// Move thresholds and family weights to a tenant's people and labels, and say on workers held back whether it helped.
+    Recalibrate {
+        /// Data directory of a service that is not running.
+        #[arg(long, value_name = "DIR")]
+        store: PathBuf,
+        /// Tenant; may be left out where the store has only one.
+        #[arg(long, value_name = "TENANT")]
+        tenant: Option<String>,
+        /// Directory of the model to move.
+        #[arg(long, value_name = "DIR", default_value = "models/session-risk-1")]
+        model: PathBuf,
+        /// New directory for the moved model; its name is the model's. Without it nothing is written.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Write it although held-back workers speak against it.
         #[arg(long, requires = "out")]
         even_if_worse: bool,
     },
@@ -298,8 +318,7 @@ fn run(command: Command) -> Result<(), String> {
             bar.finish_and_clear();
             print_figures(&figures);
             match docs {
-                Some(docs) if family.covers("typing") => document(&docs, &data, &mut new_scorer, &figures),
-                Some(_) => Err("--docs is for typing: no other family has a page yet".into()),
+                Some(docs) => document(family, &docs, &data, &mut new_scorer, &figures, seed),
                 None => Ok(()),
             }
         }
@@ -330,6 +349,19 @@ fn run(command: Command) -> Result<(), String> {
             println!("wrote {}", out.display());
             Ok(())
         }
+        Command::Recalibrate { store, tenant, model, out, even_if_worse } => {
+            let recalibrated = recalibrate::Recalibrated::of_store(&model, &store, tenant.as_deref())?;
+            print!("{}", recalibrated.report());
+            let Some(out) = out else { return Ok(()) };
+            if recalibrated.worse() && !even_if_worse {
+                return Err(format!("wrote nothing to {}: add --even-if-worse to have it all the same", out.display()));
+            }
+            let name = out.file_name().and_then(|name| name.to_str()).unwrap_or("<name>");
+            let command = format!("training recalibrate --model {} --out models/{name}", model.display());
+            recalibrated.write(&out, &command)?;
+            println!("wrote {}", out.display());
+            Ok(())
+        }
         Command::TypingStatistics { store, tenant, out } => {
             let tables = statistics::read_store(&store, tenant.as_deref())?;
             statistics::write_file(&out, &tables)?;
@@ -339,22 +371,41 @@ fn run(command: Command) -> Result<(), String> {
     }
 }
 
-/// Writes the drawings and the tables of typing's page.
+/// Writes the drawings and the tables of the families' pages.
 fn document(
+    family: Part,
     docs: &Path,
     data: &Path,
     new_scorer: &mut evaluate::NewScorer<'_>,
     figures: &[Figure],
+    seed: u64,
 ) -> Result<(), String> {
-    let path = docs.join("typing.md");
+    let img = docs.join("img");
+    if family.covers("typing") {
+        paged(docs, "typing.md", figures, evaluate::typing::plots::draw(data, new_scorer, figures, &img)?)?;
+    }
+    if family.covers("remote-input") {
+        paged(docs, "remote-input.md", figures, evaluate::remote_input::plots::draw(data, new_scorer, &img)?)?;
+    }
+    if family.covers("network") {
+        paged(docs, "network.md", figures, evaluate::network::plots::draw(data, new_scorer, &img)?)?;
+    }
+    if family.covers("timezone") {
+        paged(docs, "timezone.md", figures, evaluate::timezone::plots::draw(data, figures, seed, &img)?)?;
+    }
+    Ok(())
+}
+
+/// Writes the tables of one page, whose drawings are made.
+fn paged(docs: &Path, name: &str, figures: &[Figure], drawings: Vec<PathBuf>) -> Result<(), String> {
+    let path = docs.join(name);
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
     let page = std::fs::read_to_string(&path).map_err(failed)?;
     let page = evaluate::typing::page::rewritten(&page, figures)?;
-    for file in evaluate::typing::plots::draw(data, new_scorer, figures, &docs.join("img"))? {
+    std::fs::write(&path, page).map_err(failed)?;
+    for file in drawings.iter().chain([&path]) {
         println!("wrote {}", file.display());
     }
-    std::fs::write(&path, page).map_err(failed)?;
-    println!("wrote {}", path.display());
     Ok(())
 }
 

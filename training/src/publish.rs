@@ -154,7 +154,7 @@ pub fn card(file: &ModelFile, evaluation: &Evaluation) -> String {
          | remote_input: challenge | simulated people, delays of our captures | ours |\n\
          | network: round-trip constants by region and access class | WonderProxy pings of 2020-07 (constants only) | published for public use |\n\
          | network: familiarity and travel | semi-real logins | ours |\n\
-         | timezone: weekly templates | public commit histories (aggregates only) | facts |\n\
+         | timezone: weekly templates, rates of free days | public commit histories (aggregates only); dates of the package `holidays` | facts; MIT |\n\
          | crowd, telemetry | priors by judgement, stated in the code | - |\n\
          | weights, standing, calibration, levels | simulated companies | ours |\n\n\
          No coefficient, gate or threshold was fitted on CMU, Aalto, or the replayed human behaviour of the captures. Choices were\n\

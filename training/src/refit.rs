@@ -156,7 +156,7 @@ mod tests {
                     ..CadenceTableUnchecked::default()
                 });
                 let table = observe(&samples(event)?).table.ok_or("no table")?;
-                profile.learn(&table, &file.evidence.typing.table);
+                profile.learn(&table, &file.evidence.typing.table, 0);
             }
             profiles.push(profile);
         }

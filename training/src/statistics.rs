@@ -5,7 +5,7 @@
 //! but a hand is a biometric, so the file is to be kept and erased like the store itself.
 
 use elsewhere::evidence::typing::table::TableProfile;
-use elsewhere::history::{Config, DurableStore, Store, WorkerRecord};
+use elsewhere::history::{Config, DurableStore, Store, TenantId, WorkerRecord};
 use elsewhere::risk::Verdict;
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -27,14 +27,16 @@ struct Line {
 /// The form this program writes.
 const FORM: u32 = 1;
 
-/// Reads the stored tables of one tenant from a store that no service has open.
+/// Opens a store that no service has open, and finds one tenant in it.
 ///
-/// The tenant may be left out where the store has only one. Profiles come in the order of their own contents' hash, which
-/// says nothing of whose they are or who came first.
+/// The tenant may be left out where the store has only one.
 ///
 /// # Errors
-/// A directory that is no store or is in use, a tenant it does not hold, or nobody whose tables were learned.
-pub fn read_store(directory: &Path, tenant: Option<&str>) -> Result<Vec<TableProfile>, String> {
+/// A directory that is no store or is in use, or a tenant it does not hold.
+pub fn open_store(
+    directory: &Path,
+    tenant: Option<&str>,
+) -> Result<(DurableStore<WorkerRecord, Verdict>, TenantId), String> {
     let at = directory.display();
     // Opening would make a store where there is none.
     if !directory.is_dir() || std::fs::read_dir(directory).map_err(|error| format!("{at}: {error}"))?.next().is_none() {
@@ -54,6 +56,19 @@ pub fn read_store(directory: &Path, tenant: Option<&str>) -> Result<Vec<TablePro
     };
     let failed = |error: elsewhere::history::StoreError| format!("--store: {error}");
     let number = store.tenant(&named).map_err(failed)?;
+    Ok((store, number))
+}
+
+/// Reads the stored tables of one tenant from a store that no service has open.
+///
+/// The tenant may be left out where the store has only one. Profiles come in the order of their own contents' hash, which
+/// says nothing of whose they are or who came first.
+///
+/// # Errors
+/// As [`open_store`]; nobody whose tables were learned.
+pub fn read_store(directory: &Path, tenant: Option<&str>) -> Result<Vec<TableProfile>, String> {
+    let (store, number) = open_store(directory, tenant)?;
+    let failed = |error: elsewhere::history::StoreError| format!("--store: {error}");
     let mut profiles = Vec::new();
     let mut take = |_: &str, record: &WorkerRecord| profiles.extend(record.profiles.typing.table().cloned());
     store.workers(number, &mut take).map_err(failed)?;

@@ -142,6 +142,7 @@ fn unweighted(plan: &Plan, evidence: Parameters) -> ModelFile {
         standing,
         operating_points: Vec::new(),
         evidence,
+        reference: None,
     }
 }
 

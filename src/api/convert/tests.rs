@@ -85,7 +85,7 @@ prop_compose! {
         NetworkUnchecked {
             ip_address, ip_token, region_code, subdivision_code, autonomous_system_number, connection_type,
             anonymizer_detected, tcp_rtt_micros, application_rtt_micros, ja4, vantage, edge_leg_micros, anchors,
-            site_tokens, address_place, user_agent, operating_system,
+            site_tokens, address_place, user_agent, operating_system, databases: Vec::new(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::sessions::{Seat, Session, Stage, lock};
 use super::{RETRY_AFTER, look, rules};
-use crate::api::assess::update;
+use crate::api::assess::{told, update};
 use crate::api::convert;
 use crate::api::doors::Doors;
 use crate::api::refusal::Refusal;
@@ -32,7 +32,7 @@ pub(super) fn open(doors: &Doors, caller: Caller, message: wire::MonitorSessionR
     match &outcome {
         Err(Refusal::Overloaded { .. } | Refusal::Unavailable { .. }) | Ok(_) => {}
         Err(_) => {
-            doors.counts.receive().settle(false);
+            doors.counts.receive_live().settle(false);
         }
     }
     outcome
@@ -68,7 +68,7 @@ fn opening(
         return Err(Refusal::Invalid(violations));
     };
     let content_hash = convert::content_hash(&message);
-    let event = convert::event(message).check("open.event", &rules, v);
+    let event = told(convert::event(message), &doors.addresses).check("open.event", &rules, v);
     let begin = event.as_ref().map_or(EventTime(i64::MAX), |event| event.samples.time);
     let time = check_chunk_time(chunk_time.map(convert::timestamp), begin, EventTime(i64::MIN), &rules, v);
     match (event, time, interval, profile_update) {
@@ -107,7 +107,7 @@ fn seat(
     let Some(()) = doors.monitors.enter(&session) else {
         return Err(Refusal::Overloaded { retry_after: RETRY_AFTER });
     };
-    state.received = Some(doors.counts.receive());
+    state.received = Some(doors.counts.receive_live());
     let Stage::Open(live) = &mut state.stage else { return Err(Refusal::Overloaded { retry_after: RETRY_AFTER }) };
     let response = Box::new(look(doors, tenant, live));
     drop(state);

@@ -4,6 +4,9 @@ use super::{ClaimSummary, Company, LinkKind, Neighbour, Observation, Parameters,
 use crate::event::Claim;
 use crate::evidence::feature::{Baseline, Coverage, CoverageStatus, FeatureId, Features};
 
+/// Share of a display's weight that counts when nothing else is shared.
+const DISPLAY_ALONE_SHARE: f64 = 0.3;
+
 /// Compares what an event shares with whom.
 ///
 /// - `crowd.site`: a household, machine, display or shipping address shared with workers whose claims disagree. Agreeing
@@ -82,9 +85,16 @@ fn compare_site(own: Option<ClaimSummary>, neighbours: &[Neighbour], parameters:
     features.set(FeatureId::CrowdSiteWorkerCount, worker_count as f64);
     let count = FeatureId::CrowdClaimDisagreementCount;
     features.set_beside(count, disagreeing as f64, Some(0.0), Some(0.0), Baseline::Population);
+    let display = weights[LinkKind::Display.index()];
     weights.sort_unstable_by(|a, b| b.total_cmp(a));
     let strongest = weights[0];
     if strongest <= 0.0 {
+        return;
+    }
+    if display > 0.0 && weights[1] <= 0.0 {
+        // A display and nothing else: capture cards and cheap monitors come with one serial number for all, so owners
+        // of one model meet here without a site. However many they are says nothing more.
+        features.set(FeatureId::CrowdSiteLogOdds, (DISPLAY_ALONE_SHARE * display).min(parameters.score_max));
         return;
     }
     let further: f64 = weights[1..].iter().sum();
@@ -162,6 +172,18 @@ mod tests {
     fn a_couple_sharing_a_home_scores_nothing() {
         let (one, other) = (claim_at(3345, -11207), claim_at(3350, -11200));
         assert_eq!(site_score(one, &[neighbour(0, other, 2)]), None);
+    }
+
+    #[test]
+    fn a_display_alone_is_a_model_of_display_and_with_a_gateway_a_site() {
+        let (here, there, far) = (claim_at(3345, -11207), claim_at(4236, -7106), claim_at(2576, -8019));
+        let display = |ordinal, claim| Neighbour { kind: LinkKind::Display, ..neighbour(ordinal, claim, 4) };
+        // Three owners of one capture card: .3 of 2.4, however many.
+        let alone = site_score(here, &[display(0, there), display(1, far), display(2, far)]);
+        assert!(alone.is_some_and(|score| (score - 0.72).abs() < 1e-9), "{alone:?}");
+        // 2.4 for the display, .4 of 2.2 for the gateway.
+        let both = site_score(here, &[display(0, there), neighbour(0, there, 4)]);
+        assert!(both.is_some_and(|score| (score - 3.28).abs() < 1e-9), "{both:?}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::familiarity::{self, TERM_COUNT};
 use super::observe::{Observation, fold_region};
 use super::profile::{Profile, weight_of};
 use super::region::claimed_place;
-use super::{Parameters, round_trip, travel};
+use super::{Parameters, bound, gap, round_trip, travel};
 use crate::event::Claim;
 use crate::evidence::feature::{Baseline, Coverage, CoverageStatus, Family, FeatureId, Features, Finding};
 
@@ -38,9 +38,10 @@ pub fn compare(
         return Coverage::ABSENT;
     }
     let mut heard = false;
-    heard |= compare_familiarity(observation, profile, parameters, features);
+    heard |= compare_familiarity(observation, profile, claim, parameters, features);
     heard |= compare_gap(observation, claim, parameters, features);
     if let Some(claim) = claim {
+        heard |= compare_bound(observation, claim, parameters, features);
         heard |= compare_round_trip(observation, claim, parameters, features);
         heard |= compare_claim(observation, profile, claim, features);
     }
@@ -82,12 +83,21 @@ fn share_clearing(features: &mut Features) {
 fn compare_familiarity(
     observation: &Observation,
     profile: &Profile,
+    claim: Option<&Claim>,
     parameters: &Parameters,
     features: &mut Features,
 ) -> bool {
-    let Some(terms) = familiarity::terms(observation, profile, &parameters.familiarity) else { return false };
+    let claimed = claim.and_then(|claim| fold_region(&claim.region_code));
+    let newcomer = familiarity::newcomer(observation, profile, claimed, &parameters.familiarity);
+    let own = familiarity::terms(observation, profile, &parameters.familiarity);
+    // A model that knows nothing of first logins says nothing of them.
+    if own.is_none() && newcomer.is_none_or(|newcomer| newcomer == 0.0) {
+        return false;
+    }
     let sessions = f64::from(profile.session_weight * age(profile, observation, parameters));
-    let score = familiarity::score(&terms, sessions, &parameters.familiarity);
+    let terms = own.unwrap_or([0.0; TERM_COUNT]);
+    let sessions = if own.is_some() { sessions } else { 0.0 };
+    let score = familiarity::score(&terms, sessions, newcomer.unwrap_or(0.0), &parameters.familiarity);
     features.set(FeatureId::NetworkFamiliarityLogOdds, score.familiarity);
     let seen = |features: &mut Features, feature, value: Option<u32>, list| {
         if value.is_some() {
@@ -98,7 +108,7 @@ fn compare_familiarity(
     seen(features, FeatureId::NetworkSystemSeenCount, observation.system, &profile.systems);
     seen(features, FeatureId::NetworkRegionSeenCount, observation.region, &profile.regions);
     seen(features, FeatureId::NetworkClientSeenCount, observation.client, &profile.clients);
-    if let Some(journey) = travel::journey(observation, profile.last.as_ref()) {
+    if let Some(journey) = travel::journey(observation, &profile.trail) {
         features.set(FeatureId::NetworkTravelLogOdds, score.travel);
         features.set_beside(
             FeatureId::NetworkTravelSpeedKmPerHour,
@@ -122,7 +132,7 @@ fn compare_gap(
     parameters: &Parameters,
     features: &mut Features,
 ) -> bool {
-    let Some((gap_ms, score)) = round_trip::judge_gap(observation, claim, &parameters.round_trip) else { return false };
+    let Some((gap_ms, score)) = gap::judge(observation, claim, &parameters.round_trip) else { return false };
     features.set(FeatureId::NetworkGapLogOdds, score);
     // Read: direct clients show 0.3 to 8.5 ms.
     features.set_beside(FeatureId::NetworkRttGapMicros, gap_ms * 1000.0, None, Some(8_500.0), Baseline::Population);
@@ -136,20 +146,35 @@ fn compare_round_trip(
     features: &mut Features,
 ) -> bool {
     let Some(verdict) = round_trip::judge(observation, claim, &parameters.round_trip) else { return false };
-    // Where a proxy answers TCP, a short round trip clears or refutes the proxy's place, not the person's behind it.
-    let short = verdict.log_odds < 0.0 || verdict.breach_count > 0;
-    let score = if short { verdict.log_odds * round_trip::direct_probability(observation) } else { verdict.log_odds };
+    // Where a proxy answers TCP, a short round trip clears the proxy's place, not the person's behind it; and what is
+    // too short by physics from one side clears from no other.
+    let broken = features.get(FeatureId::NetworkBoundLogOdds).is_some();
+    let direct = if broken { 0.0 } else { gap::direct_probability(observation) };
+    let score = if verdict.log_odds < 0.0 { verdict.log_odds * direct } else { verdict.log_odds };
     features.set(FeatureId::NetworkRoundTripLogOdds, score);
     let (low, high) = verdict.expected_ms;
-    let baseline = if verdict.breach_count > 0 { Baseline::Physical } else { Baseline::Population };
     features.set_beside(
         FeatureId::NetworkRttMinMicros,
         verdict.rtt_ms * 1000.0,
         Some(low * 1000.0),
         Some(high * 1000.0),
-        baseline,
+        Baseline::Population,
     );
     features.set(FeatureId::NetworkRttExcessMicros, verdict.excess_ms * 1000.0);
+    true
+}
+
+fn compare_bound(observation: &Observation, claim: &Claim, parameters: &Parameters, features: &mut Features) -> bool {
+    let Some(breach) = bound::judge(observation, claim, &parameters.round_trip) else { return false };
+    features.set(FeatureId::NetworkBoundLogOdds, breach.log_odds);
+    features.set_beside(FeatureId::NetworkBoundBeyondKm, breach.beyond_km, None, Some(0.0), Baseline::Physical);
+    features.set_beside(
+        FeatureId::NetworkBoundBreachCount,
+        f64::from(breach.count),
+        None,
+        Some(0.0),
+        Baseline::Physical,
+    );
     true
 }
 
@@ -173,7 +198,7 @@ fn compare_claim(observation: &Observation, profile: &Profile, claim: &Claim, fe
         features.set_beside(FeatureId::NetworkClaimDistanceKm, distance_km, None, high, Baseline::Claim);
     }
     // Carriers and anonymizers let traffic out anywhere within the region, so only another region says anything.
-    let elusive = observation.mobile || observation.anonymized || observation.phone;
+    let elusive = observation.radio() || observation.anonymized;
     if elusive && region_differs != Some(true) {
         return false;
     }
@@ -226,11 +251,12 @@ pub fn accepts(observation: &Observation, features: &Features, profile: &Profile
     if observation.time.is_none() {
         return false;
     }
-    let physics: f64 = [FeatureId::NetworkRoundTripLogOdds, FeatureId::NetworkGapLogOdds]
-        .iter()
-        .filter_map(|feature| features.get(*feature))
-        .map(|score| score.max(0.0))
-        .sum();
+    let physics: f64 =
+        [FeatureId::NetworkBoundLogOdds, FeatureId::NetworkRoundTripLogOdds, FeatureId::NetworkGapLogOdds]
+            .iter()
+            .filter_map(|feature| features.get(*feature))
+            .map(|score| score.max(0.0))
+            .sum();
     let past: f64 = [FeatureId::NetworkFamiliarityLogOdds, FeatureId::NetworkTravelLogOdds]
         .iter()
         .filter_map(|feature| features.get(*feature))
@@ -243,232 +269,4 @@ pub fn accepts(observation: &Observation, features: &Features, profile: &Profile
 const _: () = assert!(familiarity::TRAVEL_TERM + travel::TERM_COUNT == TERM_COUNT);
 
 #[cfg(test)]
-mod tests {
-    use super::super::{observe, profile};
-    use super::*;
-    use crate::event::{
-        ClaimUnchecked, EventUnchecked, NetworkUnchecked, PlaceUnchecked, Rules, Samples, TablePolicy,
-        TimestampUnchecked, Violations,
-    };
-
-    const MEMPHIS: (f64, f64) = (35.15, -90.05);
-    const DALLAS: (f64, f64) = (32.78, -96.80);
-    const LISBON: (f64, f64) = (38.72, -9.14);
-
-    fn place((latitude_degrees, longitude_degrees): (f64, f64)) -> Option<PlaceUnchecked> {
-        Some(PlaceUnchecked { latitude_degrees, longitude_degrees, radius_km: 25 })
-    }
-
-    fn parameters() -> Parameters {
-        let class = round_trip::PathClass {
-            base_ms: 10.0,
-            slope_ms_per_km: 0.0165,
-            faster_ms: 6.0,
-            slower_ms: 11.0,
-            excess_p95_ms: 20.0,
-            tail_mean_ms: 13.0,
-        };
-        Parameters {
-            familiarity: familiarity::Parameters {
-                half_life_days: 120.0,
-                novelty_rates: vec![0.15, 0.3, 0.8, 0.4, 0.01, 0.99],
-                prior_weight: 4.0,
-                bias: -2.7,
-                weights: vec![1.6, 0.6, 0.1, 0.1, 0.9, 0.1, 0.4, -4.0, 0.5, 1.1, 2.3, -0.4],
-                inside_rate: 0.3,
-            },
-            round_trip: round_trip::Parameters {
-                classes: vec![class; round_trip::CLASS_COUNT],
-                remote_excess_median_ms: 100.0,
-                remote_excess_sigma: 0.6,
-                relay_gap_median_ms: 145.0,
-                relay_gap_sigma: 0.34,
-                inside_rate: 0.25,
-                breach_log_odds: 2.5,
-                breach_further_log_odds: 1.5,
-            },
-            accept_log_odds: 3.0,
-        }
-    }
-
-    fn samples(hour: i64, network: NetworkUnchecked, claim: Option<ClaimUnchecked>) -> Samples {
-        let event = EventUnchecked {
-            event_id: "e".into(),
-            worker_id: "w".into(),
-            event_time: Some(TimestampUnchecked { seconds: 1_700_000_000 + 3_600 * hour, nanos: 0 }),
-            activity: 1,
-            network: Some(network),
-            claim,
-            ..EventUnchecked::default()
-        };
-        let mut violations = Violations::default();
-        let rules = Rules { now: None, secret_typing_allowed: false, tables: TablePolicy::PerEvent };
-        match event.check("event", &rules, &mut violations) {
-            Some(event) => event.samples,
-            None => panic!("{violations}"),
-        }
-    }
-
-    fn home() -> NetworkUnchecked {
-        NetworkUnchecked {
-            ip_address: "87.121.185.14".into(),
-            autonomous_system_number: 64_548,
-            region_code: "US".into(),
-            address_place: place(MEMPHIS),
-            user_agent: "Edge 63".into(),
-            operating_system: "Windows 10".into(),
-            ..NetworkUnchecked::default()
-        }
-    }
-
-    fn abroad() -> NetworkUnchecked {
-        NetworkUnchecked {
-            ip_address: "25.23.84.59".into(),
-            autonomous_system_number: 64_529,
-            region_code: "PT".into(),
-            address_place: place(LISBON),
-            ..home()
-        }
-    }
-
-    fn month_at_home() -> Profile {
-        let mut profile = Profile::default();
-        for day in 0..30 {
-            let samples = samples(24 * day, home(), None);
-            profile.learn(&observe(&samples), &parameters(), samples.time);
-        }
-        profile
-    }
-
-    fn judged(samples: &Samples, profile: &Profile) -> Features {
-        let mut features = Features::default();
-        compare(&observe(samples), profile, samples.claim.as_ref(), &parameters(), &mut features);
-        features
-    }
-
-    fn sum(features: &Features) -> f64 {
-        Finding::ALL.iter().filter_map(|finding| features.get(finding.score())).sum()
-    }
-
-    #[test]
-    fn a_first_session_is_neither_familiar_nor_strange() {
-        let features = judged(&samples(0, abroad(), None), &Profile::default());
-        assert_eq!(features.get(FeatureId::NetworkFamiliarityLogOdds), None);
-        assert_eq!(features.get(FeatureId::NetworkTravelLogOdds), None);
-        assert!(accepts(&observe(&samples(0, abroad(), None)), &features, &Profile::default(), &parameters()));
-    }
-
-    #[test]
-    fn home_clears_no_further_than_a_laptop_farm_allows() {
-        let features = judged(&samples(24 * 30, home(), None), &month_at_home());
-        // ln .3 = -1.2: three hostile sessions in ten come from the worker's own home.
-        assert!((-1.21..-0.8).contains(&sum(&features)), "{}", sum(&features));
-    }
-
-    #[test]
-    fn the_same_journey_is_worse_within_three_hours_than_within_three_days() {
-        let profile = month_at_home();
-        let soon = judged(&samples(24 * 29 + 3, abroad(), None), &profile);
-        let later = judged(&samples(24 * 32, abroad(), None), &profile);
-        // 6 880 km less two radii of 25 km: some 2 280 km/h, and some 95 km/h.
-        let speed = soon.get(FeatureId::NetworkTravelSpeedKmPerHour).unwrap_or_default();
-        assert!((2_100.0..2_400.0).contains(&speed), "{speed}");
-        assert!(sum(&soon) > sum(&later) + 1.0);
-        assert!(!accepts(&observe(&samples(24 * 29 + 3, abroad(), None)), &soon, &profile, &parameters()));
-    }
-
-    #[test]
-    fn an_anonymized_network_makes_no_journey_and_teaches_no_place() {
-        let mut profile = month_at_home();
-        let exit = NetworkUnchecked { anonymizer_detected: Some(true), ..abroad() };
-        let samples = samples(24 * 29 + 3, exit, None);
-        let features = judged(&samples, &profile);
-        assert_eq!(features.get(FeatureId::NetworkTravelLogOdds), None);
-        assert!(features.get(FeatureId::NetworkAnonymizedLogOdds).is_some_and(|score| score <= 0.7));
-        let before = (profile.last, profile.regions.len());
-        profile.learn(&observe(&samples), &parameters(), samples.time);
-        assert_eq!((profile.last, profile.regions.len()), before);
-    }
-
-    #[test]
-    fn a_vpn_used_every_day_grows_neutral() {
-        let exit = || NetworkUnchecked { anonymizer_detected: Some(true), ..abroad() };
-        let mut profile = Profile::default();
-        for day in 0..20 {
-            let samples = samples(24 * day, exit(), None);
-            profile.learn(&observe(&samples), &parameters(), samples.time);
-        }
-        let features = judged(&samples(24 * 20, exit(), None), &profile);
-        assert!(features.get(FeatureId::NetworkAnonymizedLogOdds).is_some_and(|score| score < 0.1));
-        assert!(sum(&features) < 0.0);
-    }
-
-    fn claim() -> Option<ClaimUnchecked> {
-        Some(ClaimUnchecked { region_code: "US".into(), place: place(MEMPHIS), ..ClaimUnchecked::default() })
-    }
-
-    fn path(tcp_ms: u32, application_ms: u32) -> NetworkUnchecked {
-        NetworkUnchecked {
-            tcp_rtt_micros: vec![tcp_ms * 1000, tcp_ms * 1000 + 900],
-            application_rtt_micros: if application_ms == 0 { vec![] } else { vec![application_ms * 1000] },
-            vantage: place(DALLAS),
-            ..NetworkUnchecked::default()
-        }
-    }
-
-    #[test]
-    fn round_trips_speak_by_the_claim_and_by_physics() {
-        let of = |tcp, application| sum(&judged(&samples(0, path(tcp, application), claim()), &Profile::default()));
-        // Usual from Memphis to Dallas, 677 km: 10 + 677 * .0165 + 4 = 25 ms.
-        assert!(of(26, 29) < -0.5);
-        // An operator overseas who answers TCP, and one behind a domestic proxy.
-        assert!(of(190, 193) > 3.0);
-        assert!(of(26, 213) > 3.0);
-        // 3 ms reach 300 km: not Memphis. One vantage alone stays under 3 nats.
-        let features = judged(&samples(0, path(3, 0), claim()), &Profile::default());
-        assert!((2.0..3.0).contains(&sum(&features)));
-        // A company proxy 35 ms away is no operator.
-        assert!(of(26, 61) < 1.0);
-    }
-
-    #[test]
-    fn everything_in_order_clears_no_more_than_one_finding_alone() {
-        let network = NetworkUnchecked { vantage: place(DALLAS), ..home() };
-        let network =
-            NetworkUnchecked { tcp_rtt_micros: vec![25_000], application_rtt_micros: vec![28_000], ..network };
-        let features = judged(&samples(24 * 30, network, claim()), &month_at_home());
-        let scores: Vec<f64> = Finding::ALL.iter().filter_map(|finding| features.get(finding.score())).collect();
-        assert!(scores.len() >= 4 && scores.iter().all(|score| *score <= 0.0), "{scores:?}");
-        // ln .25 = -1.39: one hostile session in four has domestic round trips.
-        assert!((-1.4..-1.0).contains(&sum(&features)), "{scores:?}");
-    }
-
-    #[test]
-    fn the_edge_leg_is_not_a_gap() {
-        let network = NetworkUnchecked { edge_leg_micros: 180_000, ..path(10, 193) };
-        assert!(sum(&judged(&samples(0, network, None), &Profile::default())) < 0.0);
-    }
-
-    #[test]
-    fn a_profile_merged_with_nothing_is_itself_and_stays_small() {
-        let profile = month_at_home();
-        let mut merged = profile.clone();
-        merged.merge(&Profile::default());
-        assert_eq!(merged, profile);
-        let mut busy = Profile::default();
-        for index in 0..200u32 {
-            let network = NetworkUnchecked {
-                ip_address: format!("{}.{}.1.1", index % 199 + 1, index % 7),
-                autonomous_system_number: index + 1,
-                user_agent: format!("Browser{}", (b'a' + (index % 26) as u8) as char),
-                ..home()
-            };
-            let samples = samples(i64::from(index), network, None);
-            busy.learn(&observe(&samples), &parameters(), samples.time);
-        }
-        let kept = busy.addresses.len() + busy.pools.len() + busy.systems.len() + busy.clients.len();
-        assert!(kept <= 32);
-        assert!(busy.addresses.iter().all(|seen| seen.weight >= profile::WEIGHT_MIN));
-        assert_eq!(busy.summaries().len(), 5);
-    }
-}
+mod tests;

@@ -6,6 +6,9 @@
 //! `-ln P(new)`; a level is asked only when the level inside it was new. A worker who is always on the move surprises
 //! nobody. Trained weights turn the surprises into a log-likelihood ratio.
 //!
+//! Of a new worker nothing is known but the claim. So the population's first logins speak first (`Newcomer`), and their
+//! word passes to the worker's own past as it grows: half of it after two sessions.
+//!
 //! Worked example: 40 sessions from one home, population rate of a new address .04, prior weight 4. A first new address
 //! surprises by `-ln((4 * .04 + 0) / (4 + 39))` = 5.6 nats; one from the same pool stops there.
 
@@ -67,6 +70,27 @@ pub struct Parameters {
     /// Share of hostile sessions that look exactly like the worker's own (a laptop in the worker's home, operated from
     /// afar), in \[0, 1\]. Bounds how far familiarity can clear anyone: `ln` of it.
     pub inside_rate: f64,
+    /// What is known of everybody's first logins, for a worker of whom nothing is known.
+    #[serde(default)]
+    pub newcomer: Newcomer,
+}
+
+/// First logins of the population, by whether the address lies in the claimed region: nats against the worker.
+///
+/// A first login shows nothing of a habit, but it can be held against the claim, which stands before any login.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Newcomer {
+    /// When it does not.
+    pub elsewhere_log_odds: f64,
+    /// When it does.
+    pub claimed_log_odds: f64,
+}
+
+impl Default for Newcomer {
+    /// Says nothing: the value of models that knew of no first logins.
+    fn default() -> Self {
+        Self { elsewhere_log_odds: 0.0, claimed_log_odds: 0.0 }
+    }
 }
 
 impl Parameters {
@@ -82,6 +106,8 @@ impl Parameters {
         if self.novelty_rates.len() != LEVEL_COUNT || self.weights.len() != TERM_COUNT {
             return Err(format!("`familiarity` needs {LEVEL_COUNT} novelty rates and {TERM_COUNT} weights"));
         }
+        in_range("familiarity.newcomer.elsewhere_log_odds", self.newcomer.elsewhere_log_odds, 0.0, 6.0)?;
+        in_range("familiarity.newcomer.claimed_log_odds", self.newcomer.claimed_log_odds, -3.0, 0.0)?;
         for rate in &self.novelty_rates {
             in_range("familiarity.novelty_rates", *rate, 1e-6, 1.0)?;
         }
@@ -145,7 +171,7 @@ pub fn terms(observation: &Observation, profile: &Profile, parameters: &Paramete
     terms[LEVEL_COUNT + 1] = f64::from(u8::from(network_new && phone_new && !region_new));
     terms[LEVEL_COUNT + 2] = f64::from(u8::from(region_new && client_new));
     let known_address = observation.address.is_some() && !new[Level::Address as usize];
-    if let Some(journey) = travel::journey(observation, profile.last.as_ref()) {
+    if let Some(journey) = travel::journey(observation, &profile.trail) {
         travel::terms(&journey, known_address, &mut terms[TRAVEL_TERM..]);
     }
     Some(terms)
@@ -165,11 +191,71 @@ pub fn raw(terms: &[f64; TERM_COUNT], count: usize, parameters: &Parameters) -> 
     terms.iter().zip(&parameters.weights).take(count).map(|(term, weight)| term * weight).sum::<f64>() + parameters.bias
 }
 
-/// Scores the terms of a profile of `session_weight` decayed sessions.
-pub fn score(terms: &[f64; TERM_COUNT], session_weight: f64, parameters: &Parameters) -> Score {
+/// Scores the terms of a profile of `session_weight` decayed sessions, the rest of the word being the population's.
+pub fn score(terms: &[f64; TERM_COUNT], session_weight: f64, newcomer: f64, parameters: &Parameters) -> Score {
     let inside = parameters.inside_rate;
     let trust = session_weight / (session_weight + HALF_TRUST_SESSIONS);
     let allow = |raw: f64| trust * ((1.0 - inside) * raw.clamp(-30.0, 30.0).exp() + inside).ln();
-    let familiarity = allow(raw(terms, TRAVEL_TERM, parameters));
-    Score { familiarity, travel: allow(raw(terms, TERM_COUNT, parameters)) - familiarity }
+    let own = allow(raw(terms, TRAVEL_TERM, parameters));
+    let travel = allow(raw(terms, TERM_COUNT, parameters)) - own;
+    Score { familiarity: own + (1.0 - trust) * newcomer, travel }
+}
+
+/// What the population's first logins say of a session: nats against the worker, 0 when nothing can be said.
+///
+/// `claimed` is the folded region of the claim. A marked address and one that goes through the air lie anywhere; a
+/// region the worker was seen in is nothing new whatever the claim says.
+pub fn newcomer(
+    observation: &Observation,
+    profile: &Profile,
+    claimed: Option<u32>,
+    parameters: &Parameters,
+) -> Option<f64> {
+    if observation.anonymized || observation.radio() {
+        return None;
+    }
+    let (region, claimed) = (observation.region?, claimed?);
+    let familiar = region == claimed || weight_of(&profile.regions, Some(region)) > 0.0;
+    let Newcomer { elsewhere_log_odds, claimed_log_odds } = parameters.newcomer;
+    Some(if familiar { claimed_log_odds } else { elsewhere_log_odds })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameters() -> Parameters {
+        Parameters {
+            half_life_days: 120.0,
+            novelty_rates: vec![0.1; LEVEL_COUNT],
+            prior_weight: 4.0,
+            bias: -2.7,
+            weights: vec![1.0; TERM_COUNT],
+            inside_rate: 0.3,
+            newcomer: Newcomer { elsewhere_log_odds: 1.6, claimed_log_odds: -0.4 },
+        }
+    }
+
+    #[test]
+    fn a_first_login_is_held_against_the_claim_and_the_word_passes_to_the_worker() {
+        let observation = Observation { region: Some(7), ..Observation::default() };
+        let of = |claimed| newcomer(&observation, &Profile::default(), claimed, &parameters());
+        assert_eq!((of(Some(7)), of(Some(8)), of(None)), (Some(-0.4), Some(1.6), None));
+        let terms = [0.0; TERM_COUNT];
+        let at = |sessions| score(&terms, sessions, 1.6, &parameters()).familiarity;
+        assert!((at(0.0) - 1.6).abs() < 1e-12);
+        // Two sessions count half; a hundred leave the population a word of three hundredths of a nat.
+        let own = at(1e9);
+        assert!((at(2.0) - (own + 1.6) / 2.0).abs() < 1e-6);
+        assert!((at(100.0) - own).abs() < 0.06);
+    }
+
+    #[test]
+    fn neither_a_marked_address_nor_an_aircraft_is_elsewhere() {
+        let marked = Observation { region: Some(7), anonymized: true, ..Observation::default() };
+        let aloft = Observation { region: Some(7), satellite: true, ..Observation::default() };
+        for observation in [marked, aloft] {
+            assert_eq!(newcomer(&observation, &Profile::default(), Some(8), &parameters()), None);
+        }
+    }
 }

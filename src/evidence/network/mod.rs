@@ -3,30 +3,37 @@
 //! It may not know who the worker is, what other workers do, or what the clock says: instants arrive in events.
 //! Addresses are folded to 32 bits on sight and never kept.
 //!
-//! Six findings, each a log-likelihood ratio in nats, positive = not this worker or not the claimed place:
+//! Seven findings, each a log-likelihood ratio in nats, positive = not this worker or not the claimed place:
 //! * `familiarity`: surprise at a new address, pool, network, region and client, backed off in that order.
 //! * `travel`: what speed adds to familiarity. The two are fitted together, so their sum counts nothing twice.
-//! * `round_trip`: the TCP round trip against the claimed place: too short by physics, or longer than others see.
+//! * `bound`: round trips shorter than light takes from the claimed place. One anchor proves nothing, two speak.
+//! * `round_trip`: round trips longer than others see from the claimed place. An estimate, kept apart from the bound.
 //! * `gap`: the application's round trip beyond TCP's: a leg that TCP does not see. Needs no claim.
 //! * `claim`: the place of the address against the claim. Light, since honest people travel.
 //! * `anonymized`: a marked or hosted address. Nearly neutral, since honest people use them.
+//!
+//! Mobile carriers, satellites and aircraft say nothing by their delay and little by their place ([`radio`]).
 //!
 //! Worked example: a worker of Memphis answers TCP from Dallas in 22 ms (677 km: 22 to 30 ms is usual) but the
 //! application in 212 ms. The gap of 190 ms is usual of a leg across the Pacific and far outside both direct clients
 //! (0.3 to 8.5 ms) and company proxies (20 to 75 ms): about +6 nats from `gap`, about -0.6 from `round_trip`.
 
+pub mod bound;
 pub mod compare;
+mod density;
 pub mod familiarity;
+pub mod gap;
 pub mod observe;
 pub mod profile;
+mod radio;
 pub mod region;
 pub mod round_trip;
 pub mod travel;
 
+pub use bound::client_distance_max_km;
 pub use compare::{accepts, compare};
 pub use observe::{Observation, observe};
 pub use profile::Profile;
-pub use round_trip::client_distance_max_km;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,6 @@
 //! One session's path: addresses folded to 32 bits, shortest round trips, place.
 
+use super::radio;
 use crate::event::{ConnectionType, EventTime, NetworkSample, Place, Samples};
 use std::net::IpAddr;
 
@@ -53,6 +54,8 @@ pub struct Observation {
     pub anonymizer_detected: Option<bool>,
     /// Kind of network is a mobile carrier.
     pub mobile: bool,
+    /// Kind of network is a satellite's or an aircraft's, by what the caller says or by its autonomous system.
+    pub satellite: bool,
     /// Kind of network is a household's or an organization's.
     pub wired: bool,
     /// Kind of network is an organization's: perhaps a VPN concentrator far from the worker.
@@ -73,6 +76,14 @@ pub struct Observation {
     pub anchors: Vec<Leg>,
     /// Round trips behind the shortest ones.
     pub round_trip_count: u32,
+}
+
+impl Observation {
+    /// Whether the last mile goes through the air, so that delay says nothing of distance and the address little of
+    /// place (see [`radio`]). A phone on a network of unknown kind is thought to be on its carrier's.
+    pub fn radio(&self) -> bool {
+        self.mobile || self.satellite || (self.phone && !self.wired)
+    }
 }
 
 /// Measures one session's path; the empty observation when no network sample was sent.
@@ -98,6 +109,8 @@ pub fn observe(samples: &Samples) -> Observation {
         anonymized: network.anonymizer_detected == Some(true) || hosting,
         anonymizer_detected: network.anonymizer_detected,
         mobile: network.connection_type == ConnectionType::Mobile,
+        satellite: network.connection_type == ConnectionType::Satellite
+            || radio::satellite_system(network.autonomous_system_number),
         wired: matches!(network.connection_type, ConnectionType::Residential | ConnectionType::Organization),
         organization: network.connection_type == ConnectionType::Organization,
         hosting,

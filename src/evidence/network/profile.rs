@@ -50,8 +50,8 @@ pub struct Profile {
     pub trial_weights: [f32; LEVEL_COUNT],
     /// Per level: how often it was new, decayed; the first session is not counted.
     pub novel_weights: [f32; LEVEL_COUNT],
-    /// Where the last session was, when that can be believed.
-    pub last: Option<travel::Stay>,
+    /// Where the last session was, when that can be believed, and where known addresses were put.
+    pub trail: travel::Trail,
 }
 
 /// Weight of a value among those seen; 0 when never seen.
@@ -66,9 +66,6 @@ impl Profile {
         // A NaN lies in no range.
         let weight = |weight: &f32| (0.0..=1e9).contains(weight);
         let seen = |list: &[Seen], most: usize| list.len() <= most && list.iter().all(|seen| weight(&seen.weight));
-        let stay = |stay: &travel::Stay| {
-            (-90.0..=90.0).contains(&stay.latitude_degrees) && (-180.0..=180.0).contains(&stay.longitude_degrees)
-        };
         let sound = [
             ("network.session_weight", weight(&self.session_weight)),
             ("network.addresses", seen(&self.addresses, ADDRESSES_MAX)),
@@ -78,7 +75,7 @@ impl Profile {
             ("network.clients", seen(&self.clients, CLIENTS_MAX)),
             ("network.trial_weights", self.trial_weights.iter().all(weight)),
             ("network.novel_weights", self.novel_weights.iter().all(weight)),
-            ("network.last", self.last.as_ref().is_none_or(stay)),
+            ("network.trail", self.trail.sound()),
         ];
         sound.into_iter().find(|(_, sound)| !sound).map(|(name, _)| name)
     }
@@ -91,7 +88,7 @@ impl Profile {
 
     /// Learns one session. Whether it may is the caller's question ([`super::accepts`]).
     ///
-    /// Anonymised and carrier networks teach what they are, never where home is: no region, no place.
+    /// Anonymised networks, carriers and satellites teach what they are, never where home is: no region, no place.
     pub fn learn(&mut self, observation: &Observation, parameters: &Parameters, time: EventTime) {
         if observation.time.is_none() {
             return;
@@ -111,10 +108,12 @@ impl Profile {
         see(&mut self.pools, observation.pool, POOLS_MAX);
         see(&mut self.systems, observation.system, SYSTEMS_MAX);
         see(&mut self.clients, observation.client, CLIENTS_MAX);
-        if !observation.anonymized {
+        if !observation.anonymized && !observation.satellite {
             see(&mut self.regions, observation.region, REGIONS_MAX);
         }
-        travel::remember(&mut self.last, observation, time);
+        self.trail.remember(observation, time);
+        let kept = &self.addresses;
+        self.trail.retain(|address| kept.iter().any(|seen| seen.value == address));
     }
 
     fn age(&mut self, factor: f32) {
@@ -146,12 +145,8 @@ impl Profile {
         }
         if other.learn_time > self.learn_time {
             self.learn_time = other.learn_time;
-            if other.last.is_some() {
-                self.last = other.last;
-            }
-        } else if self.last.is_none() {
-            self.last = other.last;
         }
+        self.trail.merge(&other.trail);
     }
 
     /// What is kept, for access requests: name, decayed sessions behind it, weight of the most seen, values kept.
@@ -170,6 +165,7 @@ impl Profile {
                 let most = list.iter().map(|entry| f64::from(entry.weight)).fold(0.0, f64::max);
                 (name, f64::from(self.session_weight), most, list.len() as f64)
             })
+            .chain(self.trail.place_count().map(|count| ("network.places", f64::from(self.session_weight), 1.0, count)))
             .collect()
     }
 }

@@ -1,9 +1,9 @@
 //! Where a claim is, when it names a region but no place: centre and radius of states and countries.
 //!
-//! Coarse on purpose: the circle covers where people live, the Canaries, Corsica and Okinawa included, and findings give
-//! its radius to the worker. So the centre may lie off the middle of the map, in Spain's case off the land. A claim of
-//! Tennessee is 35.8 north, 86.2 west, 380 km; a claim of the United States alone is 39.0 north, 96.0 west, 2 400 km,
-//! which is the contiguous states: Alaska and Hawaii are claimed by their subdivision.
+//! Coarse on purpose: the circle covers where people live, the Canaries, Corsica and Okinawa included, and findings
+//! give its radius to the worker. So the centre may lie off the middle of the map, in Spain's case off the land. A
+//! claim of Tennessee is 35.8 north, 86.2 west, 380 km; a claim of the United States alone is 39.0 north, 96.0 west, 2
+//! 400 km, which is the contiguous states: Alaska and Hawaii are claimed by their subdivision.
 
 use crate::event::{Claim, Place};
 
@@ -120,6 +120,11 @@ pub fn claimed_place(claim: &Claim) -> Option<Place> {
         let state = claim.subdivision_code.strip_prefix("US-").and_then(|state| find(&STATES, state));
         state.or_else(|| find(&COUNTRIES, &claim.region_code))
     })
+}
+
+/// Centre and radius of a region; `None` when it is not listed.
+pub fn region_place(region_code: &str) -> Option<Place> {
+    find(&COUNTRIES, region_code)
 }
 
 fn find(table: &[(&str, f64, f64, u32)], code: &str) -> Option<Place> {

@@ -37,6 +37,12 @@ pub struct Reactions {
     pub location_mean: f64,
     /// Spread of that between people and machines.
     pub location_spread: f64,
+    /// Share of people who are slower than that for good: tremor, one hand, age, medicine. No claim says who.
+    #[serde(default = "slow_rate")]
+    pub slow_rate: f64,
+    /// Mean of what they take more, exponential.
+    #[serde(default = "slow_millis")]
+    pub slow_millis: f64,
     /// Spread of one person's location from day to day.
     pub day_spread: f64,
     /// Log density of one trial's noise about the location, per entry of the table.
@@ -49,6 +55,16 @@ pub struct Reactions {
     pub sanctioned_prior: Vec<f64>,
     /// Most nats one session's loop may say either way.
     pub limit: f64,
+}
+
+/// Some one in fourteen of working age reports difficulty with hands or movement (prevalence surveys put dexterity and
+/// mobility together between 3 and 10 %); models made before the tail was known take it from here.
+fn slow_rate() -> f64 {
+    0.07
+}
+
+fn slow_millis() -> f64 {
+    80.0
 }
 
 impl Reactions {
@@ -67,7 +83,17 @@ impl Reactions {
                 return Err(format!("{name} must be 1 to {CELLS} probabilities that add up to 1"));
             }
         }
-        let scales = [self.location_mean, self.location_spread, self.day_spread, self.noise_spread, self.limit];
+        if !(0.0..0.5).contains(&self.slow_rate) {
+            return Err("the share of slow people must lie in [0, .5)".into());
+        }
+        let scales = [
+            self.location_mean,
+            self.location_spread,
+            self.slow_millis,
+            self.day_spread,
+            self.noise_spread,
+            self.limit,
+        ];
         if scales.iter().any(|value| !value.is_finite() || *value <= 0.0)
             || self.noise_log_density.iter().any(|value| !value.is_finite())
         {
@@ -144,35 +170,60 @@ pub fn likelihood(answers: &Answers, reactions: &Reactions) -> Locations {
     log.map(|value| (value - most).exp())
 }
 
-/// Where this person's location is expected today: mean and spread, milliseconds.
+/// Where this person's location lies today, before anything was answered: what is known of people, sharpened by the
+/// worker's own past, then spread by the day. With it its mean and spread, milliseconds.
 ///
-/// With a past, the population's prior is sharpened by it; the day's own spread always remains.
-pub fn expected_location(past: Option<(f64, f64)>, reactions: &Reactions) -> (f64, f64) {
-    let between = reactions.location_spread.powi(2);
-    let day = reactions.day_spread.powi(2);
-    let (mean, variance) = match past {
-        Some((mean, error)) => {
-            let weight = between / (between + error.powi(2));
-            (reactions.location_mean + weight * (mean - reactions.location_mean), between * (1.0 - weight))
+/// The population has a long right flank, since a person's slowness is one cause however many sessions show it: without
+/// a past, late answers can say no more than how rare such a person is.
+fn expected(past: Option<(f64, f64)>, reactions: &Reactions) -> (Locations, f64, f64) {
+    let mut prior = [0.0; CELLS];
+    let (mut slow, kept) = (0.0, (-CELL_MILLIS / reactions.slow_millis).exp());
+    for (cell, p) in prior.iter_mut().enumerate() {
+        let z = (location(cell) - reactions.location_mean) / reactions.location_spread;
+        let usual = (-0.5 * z * z).exp();
+        slow = slow * kept + usual * (1.0 - kept);
+        *p = (1.0 - reactions.slow_rate) * usual + reactions.slow_rate * slow;
+        if let Some((mean, error)) = past {
+            let z = (location(cell) - mean) / error;
+            // A past may have been learned on another machine; far from it the population speaks again.
+            *p *= (-0.5 * z * z).exp() + 1e-5;
         }
-        None => (reactions.location_mean, between),
-    };
-    (mean, (variance + day).sqrt())
+    }
+    // The day's shift, as a three-point kernel of its variance.
+    let aside = (0.5 * (reactions.day_spread / CELL_MILLIS).powi(2)).min(0.4);
+    let at = |cell: usize| prior.get(cell).copied().unwrap_or(0.0);
+    let mut today = [0.0; CELLS];
+    for (cell, p) in today.iter_mut().enumerate() {
+        let before = if cell > 0 { at(cell - 1) } else { 0.0 };
+        *p = (1.0 - 2.0 * aside) * at(cell) + aside * (before + at(cell + 1));
+    }
+    let total = today.iter().sum::<f64>().max(1e-300);
+    let (mut mean, mut square) = (0.0, 0.0);
+    for (cell, p) in today.iter_mut().enumerate() {
+        *p /= total;
+        mean += *p * location(cell);
+        square += *p * location(cell).powi(2);
+    }
+    (today, mean, (square - mean * mean).max(1.0).sqrt())
 }
 
-/// Prior over the grid of somebody at this machine. The right flank is heavier than the left: people have slow days.
-fn near_prior(mean: f64, spread: f64) -> Locations {
-    let mut prior = [0.0; CELLS];
-    let mut total = 0.0;
+/// Where this person's location is expected today: mean and spread, milliseconds.
+pub fn expected_location(past: Option<(f64, f64)>, reactions: &Reactions) -> (f64, f64) {
+    let (_, mean, spread) = expected(past, reactions);
+    (mean, spread)
+}
+
+/// Prior over the grid of somebody at this machine.
+fn near_prior(past: Option<(f64, f64)>, reactions: &Reactions) -> Locations {
+    let (mut prior, mean, spread) = expected(past, reactions);
+    // One day in fifty is unlike the others (illness, a laggy television as display): wide as four spreads.
+    let wide = 4.0 * spread;
+    let scale = 0.02 * CELL_MILLIS / (wide * (2.0 * std::f64::consts::PI).sqrt());
     for (cell, p) in prior.iter_mut().enumerate() {
-        let z = (location(cell) - mean) / spread;
-        // One day in fifty is unlike the others (illness, a laggy television as display): wide as four spreads, whose
-        // density to the 16th is that of one.
-        let wide = (-z * z / 32.0).exp();
-        *p = wide.powi(16) + 0.02 / 4.0 * wide;
-        total += *p;
+        let z = (location(cell) - mean) / wide;
+        *p = 0.98 * *p + scale * (-0.5 * z * z).exp();
     }
-    prior.map(|p| p / total)
+    prior
 }
 
 /// Convolves a prior with a delay.
@@ -192,8 +243,7 @@ fn delayed(prior: &Locations, delay: &[f64]) -> Locations {
 /// moved by what a near relay adds, so only what goes beyond counts.
 pub fn log_odds(answers: &Answers, past: Option<(f64, f64)>, sanctioned: bool, reactions: &Reactions) -> f64 {
     let likelihood = likelihood(answers, reactions);
-    let (mean, spread) = expected_location(past, reactions);
-    let mut near = near_prior(mean, spread);
+    let mut near = near_prior(past, reactions);
     if sanctioned {
         near = delayed(&near, &reactions.sanctioned_prior);
     }
@@ -217,28 +267,102 @@ pub fn estimate(answers: &Answers, reactions: &Reactions) -> (f64, f64) {
     (mean, (variance + CELL_MILLIS * CELL_MILLIS / 12.0).sqrt())
 }
 
-/// 5 and 95 % of the delay that the loop adds, microseconds, under a flat prior from 0 to the end of the grid.
-pub fn delay_interval(answers: &Answers, past: Option<(f64, f64)>, reactions: &Reactions) -> (u32, u32) {
+/// Belief that there is no relay, before anything was answered, for [`delay_interval`].
+const NO_RELAY: f64 = 0.5;
+/// Share of the belief in a relay that lies anywhere on the grid, since relays of tomorrow are not those known.
+const ANY_RELAY: f64 = 0.3;
+
+/// Belief in each delay that the loop may add, one entry per cell of the grid from 0 on, together 1: after the answers,
+/// from even odds of no relay (the first cell) and of one that adds what relays do.
+pub fn delay_belief(answers: &Answers, past: Option<(f64, f64)>, reactions: &Reactions) -> Locations {
     let likelihood = likelihood(answers, reactions);
-    let (mean, spread) = expected_location(past, reactions);
-    let near = near_prior(mean, spread);
-    let mut posterior = [0.0; CELLS];
+    let near = near_prior(past, reactions);
+    let mut belief = [0.0; CELLS];
     for (cell, p) in near.iter().enumerate() {
-        for (slot, l) in posterior.iter_mut().zip(&likelihood[cell..]) {
+        for (slot, l) in belief.iter_mut().zip(&likelihood[cell..]) {
             *slot += p * l;
         }
     }
-    let total: f64 = posterior.iter().sum();
+    for (lag, p) in belief.iter_mut().enumerate() {
+        let known = reactions.delay_prior.get(lag).copied().unwrap_or(0.0);
+        let relay = (1.0 - ANY_RELAY) * known + ANY_RELAY / CELLS as f64;
+        *p *= if lag == 0 { NO_RELAY } else { (1.0 - NO_RELAY) * relay };
+    }
+    let total = belief.iter().sum::<f64>().max(1e-300);
+    belief.map(|p| p / total)
+}
+
+/// 5 and 95 % of [`delay_belief`], microseconds.
+pub fn delay_interval(answers: &Answers, past: Option<(f64, f64)>, reactions: &Reactions) -> (u32, u32) {
+    let belief = delay_belief(answers, past, reactions);
     let quantile = |q: f64| {
         let mut seen = 0.0;
-        for (lag, p) in posterior.iter().enumerate() {
-            if seen + p >= q * total {
-                let inside = if *p > 0.0 { (q * total - seen) / p } else { 0.0 };
-                return ((lag as f64 + inside - 0.5).max(0.0) * CELL_MILLIS * 1e3) as u32;
+        for (lag, p) in belief.iter().enumerate() {
+            if seen + p >= q {
+                let inside = if *p > 0.0 { (q - seen) / p } else { 0.0 };
+                // The first cell is no delay at all.
+                return if lag == 0 { 0 } else { ((lag as f64 + inside - 0.5) * CELL_MILLIS * 1e3) as u32 };
             }
             seen += p;
         }
         ((CELLS as f64) * CELL_MILLIS * 1e3) as u32
     };
     (quantile(0.05), quantile(0.95))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Noise that falls by e every 40 ms beyond 0, and relays of 120 to 480 ms.
+    pub fn reactions() -> Reactions {
+        let noise = |cell: usize| -(NOISE_FIRST_MILLIS + cell as f64 * NOISE_CELL_MILLIS).abs() / 40.0;
+        Reactions {
+            location_mean: 245.0,
+            location_spread: 42.0,
+            slow_rate: slow_rate(),
+            slow_millis: slow_millis(),
+            day_spread: 15.0,
+            noise_log_density: (0..NOISE_CELLS).map(noise).collect(),
+            noise_spread: 50.0,
+            delay_prior: (0..40).map(|cell| if cell < 10 { 0.0 } else { 1.0 / 30.0 }).collect(),
+            sanctioned_prior: vec![0.0, 0.25, 0.25, 0.25, 0.25],
+            limit: 9.0,
+        }
+    }
+
+    fn answered(millis: f64) -> Answers {
+        Answers {
+            millis: vec![millis; 5],
+            median_millis: millis,
+            p10_millis: millis,
+            unanswered_count: 0,
+            anticipated_count: 0,
+            simple: true,
+        }
+    }
+
+    #[test]
+    fn a_slow_person_is_rare_and_not_impossible() {
+        let slow = log_odds(&answered(360.0), None, false, &reactions());
+        let nobody = Reactions { slow_rate: 0.0, ..reactions() };
+        let before = log_odds(&answered(360.0), None, false, &nobody);
+        assert!(slow < 1.5 && slow < before - 0.3, "{slow} {before}");
+        assert!(log_odds(&answered(480.0), None, false, &reactions()) > 3.0);
+    }
+
+    #[test]
+    fn a_past_says_more_than_the_population() {
+        let (_, alone) = expected_location(None, &reactions());
+        let (mean, spread) = expected_location(Some((340.0, 10.0)), &reactions());
+        assert!((mean - 340.0).abs() < 8.0 && spread < 22.0 && alone > 42.0, "{mean} {spread} {alone}");
+    }
+
+    #[test]
+    fn no_relay_is_believed_in_when_answers_are_prompt() {
+        let (low, high) = delay_interval(&answered(255.0), None, &reactions());
+        assert!(low == 0 && high < 130_000, "{low} {high}");
+        let (low, high) = delay_interval(&answered(480.0), None, &reactions());
+        assert!(low > 100_000 && (200_000..400_000).contains(&high), "{low} {high}");
+    }
 }

@@ -1,19 +1,21 @@
 //! Measurements against the population, the worker's own past and the claim: findings.
 //!
 //! - `pointer`, `key`: passive transport. Fall silent where remote access is sanctioned.
-//! - `loop`: answers to prompts; on a sanctioned path only what goes beyond a near relay counts.
+//! - `loop`: answers to prompts, and by a fraction of a nat the loops of ordinary work; on a sanctioned path only what
+//!   goes beyond a near relay counts.
 //! - `delay`: spread of event delays; weak, since a client's own network spreads them too.
 //! - `device`, `software`: facts of the endpoint; weak, silent where sanctioned.
 //! - `machine`: jigglers; weak.
 //!
 //! With assistive technology pointer, keys and loop abstain: switches, dwell clickers and screen readers time input in
-//! ways no population here covers.
+//! ways no population here covers. They inject input through devices of their own, so of `software` only programs and
+//! remote sessions count, and a machine's regularity does not.
 
 use super::challenge;
 use super::forest::soft_limit;
 use super::observe::{KeyObservation, Observation, PointerObservation};
 use super::profile::Profile;
-use super::{Parameters, keys, machine, pointer};
+use super::{Parameters, habits, keys, machine, pointer};
 use crate::event::Claim;
 use crate::evidence::feature::{Baseline, Coverage, CoverageStatus, FeatureId, Features, Finding};
 
@@ -46,7 +48,7 @@ pub fn compare(
     compare_keys(observation, profile, sanctioned || assisted, parameters, features, &mut heard);
     compare_loop(observation, profile, sanctioned, assisted, parameters, features, &mut heard);
     compare_delays(observation, profile, sanctioned, features, &mut heard);
-    compare_endpoint(observation, sanctioned, features, &mut heard);
+    compare_endpoint(observation, sanctioned, assisted, features, &mut heard);
     if let Some(regularity) = observation.regularity {
         features.set(FeatureId::RemoteInputMachineRegularityRate, regularity);
         if let Some(score) = machine::log_odds(regularity).filter(|_| !assisted) {
@@ -106,14 +108,27 @@ pub fn key_log_odds(windows: &[keys::Window], own_comb: Option<f64>, parameters:
         let passive = parameters.keys.log_odds(&window.measurements);
         let lost = 1.0 - (window.comb / parameters.comb_present).min(1.0);
         // INVARIANT: never below 0, a comb that is present clears nobody.
-        let population = lost * parameters.comb_lost_log_odds;
+        let population = comb_log_odds(window.comb, lost, parameters);
         let own = lost * own_comb.map_or(0.0, |comb| OWN_COMB_LOG_ODDS * comb);
         let released = if auto_released { parameters.auto_release_log_odds } else { 0.0 };
         // Fewer presses than a full window, less to say.
         let full = (window.dwell_count as f64 / keys::WINDOW_PRESSES as f64).min(1.0);
-        sum += (passive + population + own) * full.sqrt() + released;
+        let (intercept, slope) = parameters.key_line;
+        sum += (intercept + slope * (passive + population) + own) * full.sqrt() + released;
     }
     parameters.key_doubt.temper(combined(sum, windows.len()))
+}
+
+/// Nats of a comb of this strength (`lost`: how far it is from being present, in \[0, 1\]) by the prior of keyboards: at
+/// least 0, and 0 for a comb that is whole.
+pub fn comb_log_odds(comb: f64, lost: f64, parameters: &Parameters) -> f64 {
+    let knots = &parameters.comb_log_odds;
+    if knots.len() < 2 {
+        return lost * parameters.comb_lost_log_odds;
+    }
+    let at = comb.clamp(0.0, 1.0) * (knots.len() - 1) as f64;
+    let below = (at as usize).min(knots.len() - 2);
+    knots[below] + (at - below as f64) * (knots[below + 1] - knots[below])
 }
 
 fn compare_pointer(
@@ -252,11 +267,31 @@ fn compare_loop(
     features: &mut Features,
     heard: &mut Heard,
 ) {
+    let reactions = &parameters.reactions;
+    let ordinary = observation.habits.map(|habits| {
+        let mut put = |feature, found: Option<(f64, u32)>| {
+            if let Some((millis, count)) = found {
+                features.set(feature, millis * 1e3);
+                heard.samples += count;
+            }
+        };
+        put(FeatureId::RemoteInputNaturalLoopMedianMicros, habits.natural);
+        put(FeatureId::RemoteInputCorrectionMedianMicros, habits.correction);
+        // What a sanctioned path adds to ordinary work was never measured.
+        if sanctioned || assisted { 0.0 } else { habits::log_odds(&habits, reactions) }
+    });
     let Some(answers) = &observation.answers else {
         heard.too_short += u32::from(observation.prompt_count > 0);
+        match ordinary {
+            Some(_) if sanctioned || assisted => heard.abstained += 1,
+            Some(score) => {
+                heard.used += 1;
+                features.set(Finding::RemoteInputLoop.score(), score);
+            }
+            None => {}
+        }
         return;
     };
-    let reactions = &parameters.reactions;
     let past = profile.reaction_past(reactions);
     let (location, spread) = challenge::expected_location(past, reactions);
     // The median of an answer lies beyond its location by the middle of the trial's own noise.
@@ -283,7 +318,8 @@ fn compare_loop(
         return;
     }
     heard.used += 1;
-    features.set(Finding::RemoteInputLoop.score(), challenge::log_odds(answers, past, sanctioned, reactions));
+    let prompted = challenge::log_odds(answers, past, sanctioned, reactions);
+    features.set(Finding::RemoteInputLoop.score(), prompted + ordinary.unwrap_or(0.0));
 }
 
 fn compare_delays(
@@ -311,7 +347,13 @@ fn compare_delays(
     features.set(Finding::RemoteInputDelay.score(), soft_limit(beyond * 0.3, DELAY_LOG_ODDS_MAX));
 }
 
-fn compare_endpoint(observation: &Observation, sanctioned: bool, features: &mut Features, heard: &mut Heard) {
+fn compare_endpoint(
+    observation: &Observation,
+    sanctioned: bool,
+    assisted: bool,
+    features: &mut Features,
+    heard: &mut Heard,
+) {
     if let Some(devices) = observation.devices {
         features.set(FeatureId::RemoteInputKvmIdentityCount, f64::from(devices.identity_count));
         features.set(FeatureId::RemoteInputKvmStructureCount, f64::from(devices.structure_count));
@@ -339,7 +381,8 @@ fn compare_endpoint(observation: &Observation, sanctioned: bool, features: &mut 
         }
         heard.take(software.sample_count, sanctioned);
         if !sanctioned {
-            features.set(Finding::RemoteInputSoftware.score(), software.log_odds);
+            let score = if assisted { software.assisted_log_odds } else { software.log_odds };
+            features.set(Finding::RemoteInputSoftware.score(), score);
         }
     }
 }
@@ -357,8 +400,12 @@ impl Heard {
 pub fn accepts(observation: &Observation, features: &Features, _profile: &Profile, _parameters: &Parameters) -> bool {
     let findings =
         [Finding::RemoteInputPointer, Finding::RemoteInputKey, Finding::RemoteInputLoop, Finding::RemoteInputMachine];
-    let local =
-        findings.iter().all(|finding| features.get(finding.score()).is_none_or(|score| score <= ACCEPT_LOG_ODDS_MAX));
+    // Loops of ordinary work say too little, and of too many things, to keep anybody from being learned.
+    let heard = |finding: &Finding| *finding != Finding::RemoteInputLoop || observation.answers.is_some();
+    let local = findings
+        .iter()
+        .filter(|finding| heard(finding))
+        .all(|finding| features.get(finding.score()).is_none_or(|score| score <= ACCEPT_LOG_ODDS_MAX));
     // What a sanctioned path or assistive technology silenced was not judged, so it does not teach either.
     let judged = |score: Finding, measured: bool| !measured || features.get(score.score()).is_some();
     local

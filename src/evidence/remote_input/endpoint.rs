@@ -8,7 +8,7 @@
 //! 2.2.
 
 use super::forest::soft_limit;
-use crate::event::{DeviceSample, InputPath, PeripheralClass, RemoteInputSample};
+use crate::event::{DeviceSample, InputPath, PeripheralClass, PointerSample, RemoteInputSample};
 use serde::Deserialize;
 use std::sync::LazyLock;
 
@@ -58,12 +58,49 @@ impl ClassName {
     }
 }
 
+/// How a device or program that feigns presence moves the pointer.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Jiggler {
+    #[expect(dead_code, reason = "says to the reader of the file whose pattern it is")]
+    name: String,
+    /// Pixels along each axis, where they never vary.
+    step_pixels: Option<u32>,
+    /// Between the moves of one burst, least and most; none when moves come alone.
+    gap_micros: Option<[u32; 2]>,
+    /// Between bursts, least and most.
+    rest_micros: [u32; 2],
+}
+
+impl Jiggler {
+    fn moves(&self, gap: u32, step: (u32, u32)) -> bool {
+        let within = |[least, most]: [u32; 2]| (least..=most).contains(&gap);
+        self.step_pixels.is_none_or(|pixels| step == (pixels, pixels))
+            && (within(self.rest_micros) || self.gap_micros.is_some_and(within))
+    }
+}
+
+/// Share of moves that the best fitting known jiggler would make so, in \[0, 1\]; 0 for an empty sample.
+pub fn jiggler_rate(sample: &PointerSample) -> f64 {
+    let count = sample.interval_micros.len().saturating_sub(1);
+    let fits = |jiggler: &Jiggler| {
+        (1..=count)
+            .filter(|at| {
+                let step = (sample.delta_x[*at].unsigned_abs(), sample.delta_y[*at].unsigned_abs());
+                jiggler.moves(sample.interval_micros[*at], step)
+            })
+            .count()
+    };
+    FACTS.jigglers.iter().map(fits).max().unwrap_or(0) as f64 / count.max(1) as f64
+}
+
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Facts {
     version: u32,
     identities: Vec<Identity>,
     structures: Vec<Structure>,
+    jigglers: Vec<Jiggler>,
     display_count_zero_log_odds: f64,
     device_limit_log_odds: f64,
     programs: Vec<String>,
@@ -154,6 +191,8 @@ pub struct Software {
     pub remote_session: Option<bool>,
     /// Log-likelihood ratio, nats, at most 2.5; 0 when nothing stands out.
     pub log_odds: f64,
+    /// The same beside assistive technology, which injects input through devices of its own.
+    pub assisted_log_odds: f64,
     /// Facts looked at.
     pub sample_count: u32,
 }
@@ -181,26 +220,24 @@ pub fn software(sample: &RemoteInputSample) -> Option<Software> {
     };
     let named = sample.remote_control_programs.len() as u32;
     let program_count = sample.remote_control_programs.iter().filter(known).count() as u32;
-    let mut total = match program_count {
+    let programs = match program_count {
         // The caller found it fit to name; a name nobody here knows counts half.
         0 if named > 0 => facts.program_first_log_odds / 2.0,
         0 => 0.0,
         _ => facts.program_first_log_odds + facts.program_further_log_odds * f64::from((program_count - 1).min(2)),
     };
-    total += injected_rate.unwrap_or(0.0) * facts.injected_rate_log_odds;
+    let injected = injected_rate.unwrap_or(0.0) * facts.injected_rate_log_odds;
     let session = if sample.remote_session_reported == Some(true) { facts.remote_session_log_odds } else { 0.0 };
-    let path = match sample.input_path {
-        InputPath::Virtual => facts.virtual_path_log_odds,
-        InputPath::RemoteSession => facts.remote_path_log_odds,
-        _ => 0.0,
-    };
-    // Both tell of one session: the stronger counts.
-    total += session.max(path);
+    let in_session = if sample.input_path == InputPath::RemoteSession { facts.remote_path_log_odds } else { 0.0 };
+    let made = if sample.input_path == InputPath::Virtual { facts.virtual_path_log_odds } else { 0.0 };
+    // All three tell of one session: the strongest counts.
+    let bent = |total: f64| if total > 0.0 { soft_limit(total, facts.software_limit_log_odds) } else { 0.0 };
     Some(Software {
         program_count,
         injected_rate,
         remote_session: sample.remote_session_reported,
-        log_odds: if total > 0.0 { soft_limit(total, facts.software_limit_log_odds) } else { 0.0 },
+        log_odds: bent(programs + injected + session.max(in_session).max(made)),
+        assisted_log_odds: bent(programs + session.max(in_session)),
         sample_count: collected,
     })
 }

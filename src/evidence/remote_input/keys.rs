@@ -98,7 +98,7 @@ pub fn measure(dwells: &[u32], intervals: &[u32], ordered: bool) -> Option<Windo
     out[14] = if ordered { coincidence(dwells, intervals) } else { NOT_TAKEN };
     Some(Window {
         measurements: out,
-        comb: comb(&micros),
+        comb: comb(&micros, intervals.get(1..).unwrap_or_default()),
         dwell_millis: [p10, p90],
         short_rate: out[1],
         press_burst_rate,
@@ -113,28 +113,31 @@ static PHASES: std::sync::LazyLock<Vec<[(f64, f64); PERIODS]>> = std::sync::Lazy
         .collect()
 });
 
-/// Strength of the strongest polling comb of dwells: resultant length at each period, less what chance would give the
-/// best of them at this count, scaled to \[0, 1\]. Dwells are read in whole milliseconds.
-fn comb(micros: &[u32]) -> f64 {
-    let n = micros.len() as f64;
+/// Strength of the strongest polling comb: resultant length at each period of dwells and of press intervals (a polled
+/// keyboard's presses lie on its grid as well), less what chance would give the best of them at this count, scaled to
+/// \[0, 1\]. Times are read in whole milliseconds; longer intervals say nothing, since clocks drift.
+fn comb(dwells: &[u32], intervals: &[u32]) -> f64 {
     let mut sums = [(0.0, 0.0); PERIODS];
-    for dwell in micros {
-        if let Some(phases) = PHASES.get(dwell.saturating_add(500) as usize / 1_000) {
+    let mut count = 0u32;
+    for micros in dwells.iter().chain(intervals) {
+        if let Some(phases) = PHASES.get(micros.saturating_add(500) as usize / 1_000) {
+            count += 1;
             for (sum, phase) in sums.iter_mut().zip(phases) {
                 sum.0 += phase.0;
                 sum.1 += phase.1;
             }
         }
     }
+    let n = f64::from(count.max(1));
     let mut best: f64 = 0.0;
     for (sine, cosine) in sums {
-        // A polled dwell is a multiple of the period, so its phase is 0: what points elsewhere is not a comb.
+        // A polled time is a multiple of the period, so its phase is 0: what points elsewhere is not a comb.
         let strength = if cosine > sine.abs() { cosine / n } else { 0.0 };
         best = best.max(strength);
     }
-    // 97.5 % of the best of five resultants projected on one direction, each about N(0, 1 / (2 n)).
+    // 97.5 % of the best of so many resultants projected on one direction, each about N(0, 1 / (2 n)).
     let chance = 2.6 / (2.0 * n).sqrt();
-    ((best - chance) / (1.0 - chance)).clamp(0.0, 1.0)
+    ((best - chance) / (1.0 - chance).max(0.1)).clamp(0.0, 1.0)
 }
 
 /// Correlation of dwell with the interval before its press, and with the interval after it.
@@ -195,8 +198,11 @@ mod tests {
         let polled: Vec<u32> = (0..200).map(|index| 80_000 + 8_000 * (index * 7 % 5)).collect();
         // Steps of 3 ms from 80 ms on: spread over the whole 8 ms cycle.
         let blurred: Vec<u32> = (0..200).map(|index| 80_000 + 3_000 * (index * 7 % 16)).collect();
-        let intervals = vec![150_000; 200];
-        let comb = |dwells: &[u32]| measure(dwells, &intervals, true).map(|window| window.comb).unwrap_or(-1.0);
+        let comb = |dwells: &[u32]| {
+            // Intervals go with the dwells: twice as long, on the same grid or none.
+            let intervals: Vec<u32> = dwells.iter().map(|dwell| 2 * dwell).collect();
+            measure(dwells, &intervals, true).map(|window| window.comb).unwrap_or(-1.0)
+        };
         assert_eq!(comb(&polled), 1.0);
         assert_eq!(comb(&blurred), 0.0);
     }

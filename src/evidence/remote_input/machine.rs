@@ -6,6 +6,7 @@
 //! Worked example: 40 moves of (10, 10) and (-10, -10) with gaps of 100 ± 2 ms: every move repeats the size of the one
 //! before and every gap its gap, so regularity is 1.0 and the score 2.0 nats.
 
+use super::endpoint;
 use crate::event::PointerSample;
 
 /// Fewest moves before a repetition means anything.
@@ -19,8 +20,8 @@ pub const REGULARITY_MIN: f64 = 0.6;
 /// Nats at regularity 1: stay-awake tools are common on honest desks.
 const LOG_ODDS_MAX: f64 = 2.0;
 
-/// Share of moves that repeat the size of the step and the (long) gap before them, in \[0, 1\]; `None` under
-/// [`MOVES_MIN`] moves.
+/// Share of moves that repeat the size of the step and the (long) gap before them, or that a known jiggler would make
+/// ([`endpoint::jiggler_rate`]), whichever is larger, in \[0, 1\]; `None` under [`MOVES_MIN`] moves.
 pub fn regularity(sample: &PointerSample) -> Option<f64> {
     let n = sample.interval_micros.len();
     if n < MOVES_MIN {
@@ -34,7 +35,7 @@ pub fn regularity(sample: &PointerSample) -> Option<f64> {
         let step_before = (sample.delta_x[at - 1].unsigned_abs(), sample.delta_y[at - 1].unsigned_abs());
         repeats += u32::from(same_gap && step == step_before);
     }
-    Some(f64::from(repeats) / (n - 2) as f64)
+    Some((f64::from(repeats) / (n - 2) as f64).max(endpoint::jiggler_rate(sample)))
 }
 
 /// Nats for a regularity; `None` below [`REGULARITY_MIN`], since an irregular pointer clears nobody.

@@ -12,6 +12,7 @@ pub mod challenge;
 pub mod compare;
 pub mod endpoint;
 pub mod forest;
+pub mod habits;
 pub mod keys;
 pub mod machine;
 pub mod observe;
@@ -61,6 +62,13 @@ pub struct Parameters {
     pub comb_present: f64,
     /// Nats of a comb wholly lost, by a prior of keyboards; not negative.
     pub comb_lost_log_odds: f64,
+    /// Nats of a comb by its strength, knots even from 0 to 1, falling, never under 0; older models have none and go by
+    /// the two numbers above.
+    #[serde(default)]
+    pub comb_log_odds: Vec<f64>,
+    /// Calibration of forest and comb together: nats = first + second x their sum.
+    #[serde(default = "unchanged")]
+    pub key_line: (f64, f64),
     /// Nats of dwells that end by themselves.
     pub auto_release_log_odds: f64,
     /// Relays and machines that pointer training cannot have seen.
@@ -71,6 +79,11 @@ pub struct Parameters {
     pub reactions: challenge::Reactions,
     /// What local sessions show.
     pub usual: Usual,
+}
+
+/// The line of models whose keys were calibrated by the forest alone.
+fn unchanged() -> (f64, f64) {
+    (0.0, 1.0)
 }
 
 impl Parameters {
@@ -91,6 +104,15 @@ impl Parameters {
                 return Err(format!("{name} must lie between 0 and 20 nats"));
             }
         }
+        if self.comb_log_odds.len() == 1
+            || self.comb_log_odds.iter().any(|nats| !(0.0..=20.0).contains(nats))
+            || self.comb_log_odds.windows(2).any(|two| two[1] > two[0])
+        {
+            return Err("comb_log_odds must be none or two and more falling numbers between 0 and 20 nats".into());
+        }
+        if !(self.key_line.0.abs() <= 10.0 && self.key_line.1 > 0.0 && self.key_line.1 <= 10.0) {
+            return Err("key_line must be a rising line within 10 nats of the origin".into());
+        }
         self.pointer_doubt.check("pointer_doubt")?;
         self.key_doubt.check("key_doubt")
     }
@@ -100,8 +122,8 @@ impl Parameters {
 mod tests {
     use super::*;
     use crate::event::{
-        ChallengeUnchecked, ClaimUnchecked, EventUnchecked, PointerUnchecked, Rules, Samples, TablePolicy,
-        TimestampUnchecked, TypingUnchecked, Violations,
+        ChallengeUnchecked, ClaimUnchecked, DeviceUnchecked, EventUnchecked, PointerUnchecked, RemoteInputUnchecked,
+        Rules, Samples, TablePolicy, TimestampUnchecked, TypingUnchecked, Violations,
     };
     use crate::evidence::feature::{CoverageStatus, Features, Finding};
 
@@ -109,9 +131,6 @@ mod tests {
         let forest =
             |measurement_count| forest::Forest { measurement_count, trees: Vec::new(), intercept: 2.0, slope: 1.0 };
         let doubt = forest::Doubt { unseen_relay_rate: 0.05, odd_machine_rate: 0.01 };
-        // Noise falls by e every 40 ms beyond 0.
-        let noise =
-            |cell: usize| -(challenge::NOISE_FIRST_MILLIS + cell as f64 * challenge::NOISE_CELL_MILLIS).abs() / 40.0;
         Parameters {
             pointer_raw: forest(pointer::MEASUREMENTS),
             pointer_coalesced: forest(pointer::MEASUREMENTS),
@@ -119,19 +138,12 @@ mod tests {
             keys: forest(keys::MEASUREMENTS),
             comb_present: 0.4,
             comb_lost_log_odds: 0.5,
+            comb_log_odds: Vec::new(),
+            key_line: unchanged(),
             auto_release_log_odds: 5.0,
             pointer_doubt: doubt,
             key_doubt: doubt,
-            reactions: challenge::Reactions {
-                location_mean: 245.0,
-                location_spread: 42.0,
-                day_spread: 15.0,
-                noise_log_density: (0..challenge::NOISE_CELLS).map(noise).collect(),
-                noise_spread: 50.0,
-                delay_prior: (0..40).map(|cell| if cell < 10 { 0.0 } else { 1.0 / 30.0 }).collect(),
-                sanctioned_prior: vec![0.0, 0.25, 0.25, 0.25, 0.25],
-                limit: 9.0,
-            },
+            reactions: challenge::tests::reactions(),
             usual: Usual {
                 pointer_gap_median_micros: (1e3, 16e3),
                 pointer_burst_rate: (0.0, 0.1),
@@ -256,6 +268,103 @@ mod tests {
         let coverage = compare(&observe(&assisted), &profile, assisted.claim.as_ref(), &parameters(), &mut features);
         assert_eq!(coverage.status, CoverageStatus::Abstained);
         assert!(Finding::ALL.iter().all(|finding| features.get(finding.score()).is_none()));
+    }
+
+    fn endpoint(event: &mut EventUnchecked) {
+        event.device = Some(DeviceUnchecked {
+            // A gadget that is keyboard and storage at once.
+            peripherals: vec![(0x1d6b, 0x0104, 1), (0x1d6b, 0x0104, 5)],
+            ..Default::default()
+        });
+        event.remote_input = Some(RemoteInputUnchecked {
+            injected_event_count: Some(90),
+            event_count: 100,
+            input_path: 4,
+            remote_control_programs: vec!["anydesk".into()],
+            ..Default::default()
+        });
+    }
+
+    #[test]
+    fn facts_of_the_endpoint_are_told_and_fall_silent_where_sanctioned() {
+        let of = |sanctioned: bool, finding| {
+            let samples = samples(|event| {
+                endpoint(event);
+                event.claim = Some(ClaimUnchecked {
+                    region_code: "US".into(),
+                    remote_access_sanctioned: sanctioned,
+                    ..Default::default()
+                });
+            });
+            score(&samples, &Profile::default(), finding)
+        };
+        for finding in [Finding::RemoteInputDevice, Finding::RemoteInputSoftware] {
+            assert!(of(false, finding).is_some_and(|score| (1.0..=2.5).contains(&score)), "{finding:?}");
+            assert_eq!(of(true, finding), None);
+        }
+    }
+
+    #[test]
+    fn assistive_technology_injects_and_is_not_told_for_it() {
+        let of = |assisted: bool, programs: &[&str]| {
+            let samples = samples(|event| {
+                endpoint(event);
+                if let Some(remote) = &mut event.remote_input {
+                    remote.remote_control_programs = programs.iter().map(|name| name.to_string()).collect();
+                }
+                event.claim = Some(ClaimUnchecked {
+                    region_code: "US".into(),
+                    assistive_technology: assisted,
+                    ..Default::default()
+                });
+            });
+            score(&samples, &Profile::default(), Finding::RemoteInputSoftware)
+        };
+        assert!(of(false, &[]).is_some_and(|score| score > 1.0));
+        assert_eq!(of(true, &[]), Some(0.0));
+        // A remote-control program is none of it: 2.5 x tanh(1.2 / 2.5).
+        assert!(of(true, &["anydesk"]).is_some_and(|score| (score - 1.115).abs() < 0.01));
+    }
+
+    #[test]
+    fn loops_of_ordinary_work_alone_say_a_fraction_of_a_nat() {
+        let working = |millis: u32, sanctioned| {
+            samples(|event| {
+                event.remote_input = Some(RemoteInputUnchecked {
+                    natural_loop_micros: vec![millis * 1_000; 8],
+                    correction_micros: vec![millis * 1_000; 8],
+                    timer_resolution_micros: 1_000,
+                    ..Default::default()
+                });
+                event.claim = Some(ClaimUnchecked {
+                    region_code: "US".into(),
+                    remote_access_sanctioned: sanctioned,
+                    ..Default::default()
+                });
+            })
+        };
+        let of = |samples: &Samples| score(samples, &Profile::default(), Finding::RemoteInputLoop);
+        let (prompt, late) = (of(&working(420, false)), of(&working(900, false)));
+        assert!(late > prompt && late.is_some_and(|score| score <= 0.7), "{prompt:?} {late:?}");
+        assert_eq!(of(&working(900, true)), None);
+    }
+
+    #[test]
+    fn a_jiggler_known_by_its_rests_is_told_though_no_gap_repeats() {
+        let jiggling = samples(|event| {
+            event.pointer = Some(PointerUnchecked {
+                // 47 to 73 s, never the same twice.
+                interval_micros: (0..20)
+                    .map(|at| if at == 0 { 0 } else { 47_000_000 + at * 7 % 20 * 600_000 })
+                    .collect(),
+                delta_x: (0..20).map(|at| i32::from(at > 0) * (1 + at % 3)).collect(),
+                delta_y: vec![0; 20],
+                timer_resolution_micros: 1_000,
+                source: 1,
+                button_down_indexes: vec![],
+            });
+        });
+        assert!(score(&jiggling, &Profile::default(), Finding::RemoteInputMachine).is_some_and(|score| score > 1.5));
     }
 
     #[test]

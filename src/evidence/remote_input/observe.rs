@@ -2,6 +2,7 @@
 
 use super::challenge::{self, Answers};
 use super::endpoint::{self, Devices, Software};
+use super::habits::{self, Habits};
 use super::{keys, machine, pointer};
 use crate::event::Samples;
 use crate::evidence::quantile::quantile_of_sorted;
@@ -63,6 +64,8 @@ pub struct Observation {
     pub answers: Option<Answers>,
     /// Prompts shown, answered or not.
     pub prompt_count: u32,
+    /// Loops closed by ordinary work.
+    pub habits: Option<Habits>,
     /// Event delays.
     pub delays: Option<DelaySpread>,
     /// Plugged-in devices.
@@ -81,6 +84,7 @@ pub fn observe(samples: &Samples) -> Observation {
         keys: observe_keys(samples),
         answers: samples.challenge.as_ref().and_then(challenge::answers),
         prompt_count: samples.challenge.as_ref().map_or(0, |sample| sample.reaction_micros.len() as u32),
+        habits: remote.and_then(habits::habits),
         delays: remote.and_then(|sample| delay_spread(&sample.event_delay_micros)),
         devices: samples.device.as_ref().and_then(endpoint::devices),
         software: remote.and_then(endpoint::software),

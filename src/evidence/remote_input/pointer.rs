@@ -9,14 +9,16 @@
 
 use crate::event::{PointerSample, PointerSource};
 
-/// Moves per window: the length at which transport was measured to be told well.
+/// Fewest moves that make a window of their own: the length at which transport was measured to be told well.
 pub const WINDOW_MOVES: usize = 50;
+/// Most moves read as one window. A long window says about what three short ones do, at a third of the cost.
+pub const LONG_WINDOW_MOVES: usize = 150;
 /// Fewest gaps of motion in a window; fewer say nothing.
 pub const MOTION_GAPS_MIN: usize = 24;
 /// Longest gap that belongs to motion, milliseconds; longer ones are pauses.
 pub const MOTION_GAP_MAX_MILLIS: usize = 300;
 /// Most windows read of one sample: more add cost, hardly confidence.
-pub const WINDOWS_MAX: usize = 12;
+pub const WINDOWS_MAX: usize = 4;
 /// Coarsest clock with which gaps of 8 ms are still seen, microseconds.
 pub const RESOLUTION_MAX_MICROS: u32 = 2_000;
 /// Clock to which all times are brought, microseconds, so that finer clocks do not look like another device.
@@ -31,7 +33,7 @@ const NOT_TAKEN: f64 = -2.0;
 const PERIODS_MILLIS: [f64; PERIODS] = [7.5, 8.0, 10.0, 11.25, 15.0, 16.667, 20.0, 25.0, 33.333, 50.0];
 const PERIODS: usize = 10;
 /// Measurements of one window.
-pub const MEASUREMENTS: usize = PHASES_FROM + PERIODS;
+pub const MEASUREMENTS: usize = PHASES_FROM + PERIODS + 1;
 /// Where the periods begin among the measurements.
 const PHASES_FROM: usize = 21;
 
@@ -66,7 +68,8 @@ static PHASES: std::sync::LazyLock<Vec<[(f64, f64); PERIODS]>> = std::sync::Lazy
         .collect()
 });
 
-/// Cuts a sample into windows of [`WINDOW_MOVES`] and measures each; none when all are too short.
+/// Cuts a sample into windows of [`LONG_WINDOW_MOVES`] and measures each; a sample under two of them is one window. None
+/// when all are too short.
 pub fn windows(sample: &PointerSample) -> (Motion, Vec<Window>) {
     let motion = match sample.source {
         PointerSource::Raw => Motion::Raw,
@@ -83,8 +86,8 @@ pub fn windows_of_gaps(interval_micros: &[u32]) -> (Motion, Vec<Window>) {
 fn measure_all(intervals: &[u32], steps: Option<(&[i32], &[i32])>) -> Vec<Window> {
     // Gap `i` lies before move `i`; the first move has none before it.
     let count = intervals.len();
-    let window_count = (count / WINDOW_MOVES).clamp(1, WINDOWS_MAX);
-    let length = if count < 2 * WINDOW_MOVES { count } else { WINDOW_MOVES };
+    let window_count = (count / LONG_WINDOW_MOVES).clamp(1, WINDOWS_MAX);
+    let length = if count < 2 * LONG_WINDOW_MOVES { count } else { LONG_WINDOW_MOVES };
     // A long sample is read evenly, not only its beginning.
     let stride = if window_count > 1 { (count - length) / (window_count - 1) } else { 0 };
     (0..window_count)
@@ -158,9 +161,11 @@ pub fn measure(intervals: &[u32], steps: Option<(&[i32], &[i32])>) -> Option<Win
             sum.1 += count * phase.1;
         }
     }
-    for (slot, (sine, cosine)) in out[PHASES_FROM..].iter_mut().zip(phases) {
+    for (slot, (sine, cosine)) in out[PHASES_FROM..PHASES_FROM + PERIODS].iter_mut().zip(phases) {
         *slot = length(sine, cosine) / n;
     }
+    // What a share may be by chance depends on how many gaps it is of.
+    out[MEASUREMENTS - 1] = n.ln();
     let gap_millis = [gap_quantiles[0], gap_quantiles[2], gap_quantiles[4]];
     Some(Window { measurements: out, gap_millis, burst_rate, step_p95 })
 }

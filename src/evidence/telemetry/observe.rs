@@ -1,5 +1,6 @@
 //! Digests of one event's samples.
 
+use super::sketch::Sketch;
 use crate::event::Samples;
 
 /// Digests of the samples that are long enough to be unique, and whether the collector spoke.
@@ -7,6 +8,8 @@ use crate::event::Samples;
 pub struct Observation {
     /// One digest per sample kind present.
     pub digests: Vec<u64>,
+    /// Sketch of a fixed phrase, where it is long enough.
+    pub sketch: Option<Sketch>,
     /// Whether any input sample (typing, pointer, challenge, table, input path) was there.
     pub spoke: bool,
 }
@@ -33,7 +36,8 @@ pub fn observe(samples: &Samples) -> Observation {
         || samples.challenge.is_some()
         || samples.cadence.is_some()
         || samples.remote_input.is_some();
-    Observation { digests, spoke }
+    let sketch = samples.typing.as_ref().and_then(Sketch::of);
+    Observation { digests, sketch, spoke }
 }
 
 /// A 64-bit digest of a column, or `None` when it is too short or too even to be unique.

@@ -39,7 +39,8 @@ pub struct ClockParameters {
     pub far_log_odds: f64,
     /// Difference beyond an hour at which 63 % of `far_log_odds` is reached, minutes.
     pub far_scale_minutes: f64,
-    /// The offset does not follow the rule of the zone it is reported with.
+    /// The offset does not follow the rule of the zone it is reported with. By up to an hour, as where a law abolished
+    /// summer time and the machine has not heard of it, this counts as `near_log_odds`.
     pub inconsistent_log_odds: f64,
     /// Clock and address agree.
     pub network_match_log_odds: f64,
@@ -179,6 +180,26 @@ pub enum ClockChange {
     Northern,
     /// An hour ahead in the southern summer.
     Southern,
+}
+
+/// How the clocks of a claim's zone change around an instant; `None` when the zone is unknown, or the claim has several.
+pub fn claim_change(claim: &Claim, time: EventTime) -> Option<ClockChange> {
+    let zone = match claim.time_zone.as_str() {
+        "" => match zones::zones_of(&claim.region_code, &claim.subdivision_code) {
+            [only] => only,
+            _ => return None,
+        },
+        zone => zone,
+    };
+    // Half a year from now the clocks stand as they do not now.
+    let now = zone_offset_minutes(zone, time)?;
+    let then = zone_offset_minutes(zone, EventTime(time.0.saturating_add(182 * MICROS_PER_DAY as i64)))?;
+    let (summer, winter) = if northern_summer(time) { (now, then) } else { (then, now) };
+    Some(match summer.cmp(&winter) {
+        std::cmp::Ordering::Equal => ClockChange::None,
+        std::cmp::Ordering::Greater => ClockChange::Northern,
+        std::cmp::Ordering::Less => ClockChange::Southern,
+    })
 }
 
 /// Year, month (1 to 12) and day (1 to 31) of a day number since 1970 (Hinnant, "chrono-compatible date algorithms").

@@ -11,6 +11,10 @@
 //! give +480 and +540 most of the posterior, and the rhythm score nears its ceiling, ln(.75 / .04) = 2.9: a quarter of
 //! operators keep the claimed hours, 4 % of honest people keep another place's.
 
+pub mod attendance;
+pub mod calendar;
+pub mod calendars;
+pub mod change;
 pub mod clock;
 pub mod compare;
 pub mod observe;
@@ -21,7 +25,7 @@ pub mod zones;
 
 pub use compare::{accepts, compare, compare_and_locate};
 pub use observe::{Observation, observe};
-pub use profile::{Profile, activity_by_hour};
+pub use profile::{FirstProfile, Profile, activity_by_hour};
 pub use rhythm::offset_beliefs;
 
 use serde::{Deserialize, Serialize};
@@ -33,12 +37,20 @@ pub struct Parameters {
     pub clock: clock::ClockParameters,
     /// Weekly templates, priors and calibration of session starts.
     pub rhythm: rhythm::RhythmParameters,
+    /// Days of rest. A model made before they were read has what was measured for this project.
+    #[serde(default)]
+    pub calendar: calendar::CalendarParameters,
+    /// Changes of hours. The same.
+    #[serde(default)]
+    pub change: change::ChangeParameters,
 }
 
 impl Parameters {
     /// Whether every number is finite, of the right length and in a sane range; says which is not.
     pub fn check(&self) -> Result<(), String> {
         self.clock.check()?;
-        self.rhythm.check()
+        self.rhythm.check()?;
+        self.calendar.check()?;
+        self.change.check()
     }
 }

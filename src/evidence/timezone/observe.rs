@@ -1,7 +1,9 @@
 //! One session's clock facts and the instant it began.
 
 use super::clock::{self, Offsets};
-use crate::event::{ConnectionType, EventTime, NetworkSample, Samples, SessionActivity, TimezoneSample};
+use crate::event::{
+    ConnectionType, EventTime, MICROS_PER_DAY, NetworkSample, Samples, SessionActivity, TimezoneSample,
+};
 
 /// How far civil time may run behind the sun, minutes: half a zone and some.
 const BEHIND_SUN_MINUTES: i32 = 90;
@@ -58,7 +60,14 @@ fn observe_clock(sample: &TimezoneSample, observation: &mut Observation) {
         clock::placeless_zone(&sample.time_zone) && sample.utc_offset_minutes.unwrap_or(0) == 0
     };
     if let (Some(reported), Some(own)) = (sample.utc_offset_minutes, by_zone) {
-        observation.zone_difference_minutes = Some(reported - own);
+        let difference = reported - own;
+        // Clocks that have just changed, or are about to: a page read its offset before the hour and was sent after.
+        let stale = |days: i64| {
+            let then = EventTime(observation.time.0.saturating_add(days * MICROS_PER_DAY as i64));
+            clock::zone_offset_minutes(&sample.time_zone, then) == Some(reported)
+        };
+        let fresh = difference != 0 && (stale(-1) || stale(1));
+        observation.zone_difference_minutes = Some(if fresh { 0 } else { difference });
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is kept of a worker's hours: fading counts of session starts by hour of the week.
 
 use super::Parameters;
+use super::attendance::Attendance;
 use super::clock;
 use super::observe::Observation;
 use super::rhythm::{CELLS, HOURS_PER_WEEK};
@@ -14,7 +15,13 @@ pub const START_UNITS: u16 = 32;
 /// Most cells kept; the lightest make room. Regular weeks fill 40 to 90, and 110 cells take under 450 bytes.
 pub const CELLS_MAX: usize = 110;
 
-/// Fading counts of session starts by half of the year and hour of the week, UTC.
+/// How long a traveller's clock may lag or lead the network: two days by the scenario of the business traveller (B03),
+/// and one for the event that ends them.
+const JOURNEY_MICROS: i64 = 3 * 24 * 3_600 * 1_000_000;
+/// Latest starts kept apart, to be compared with those before: about three working weeks.
+pub const LATEST_MAX: usize = 14;
+
+/// Fading counts of session starts by half of the year and hour of the week, UTC, and on which days they were.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     /// Instant of the latest event; `None` before the first.
@@ -28,6 +35,30 @@ pub struct Profile {
     ///
     /// INVARIANT: cells rise, lie below 336, number at most [`CELLS_MAX`], and weigh over 0.
     pub cells: Vec<(u16, u16)>,
+    /// UTC hours of the day of the latest starts, oldest first, at most [`LATEST_MAX`]. They are in `cells` too.
+    pub latest_hours: Vec<u8>,
+    /// Days on which sessions began.
+    pub attendance: Attendance,
+    /// First instant at which clock and address disagreed after they had agreed; `None` while they agree, or never did.
+    pub apart_since: Option<EventTime>,
+    /// Whether clock and address have ever agreed.
+    pub agreed: bool,
+}
+
+/// What records of formats 1 and 2 hold: before the latest starts, the days and the journeys were kept.
+#[derive(Debug, Clone, Deserialize)]
+pub struct FirstProfile {
+    last_time: Option<EventTime>,
+    first_time: Option<EventTime>,
+    start_count: u32,
+    cells: Vec<(u16, u16)>,
+}
+
+impl From<FirstProfile> for Profile {
+    fn from(first: FirstProfile) -> Self {
+        let FirstProfile { last_time, first_time, start_count, cells } = first;
+        Self { last_time, first_time, start_count, cells, ..Self::default() }
+    }
 }
 
 /// Cell of an instant, in \[0, 336).
@@ -46,7 +77,13 @@ impl Profile {
         let sound = rise
             && cells.len() <= CELLS_MAX
             && cells.iter().all(|(cell, weight)| usize::from(*cell) < 2 * HOURS_PER_WEEK && *weight > 0);
-        (!sound).then_some("timezone.cells")
+        if !sound {
+            return Some("timezone.cells");
+        }
+        if self.latest_hours.len() > LATEST_MAX || self.latest_hours.iter().any(|hour| *hour > 23) {
+            return Some("timezone.latest_hours");
+        }
+        self.attendance.unsound().then_some("timezone.attendance")
     }
 
     /// Whether an event would begin a session: four hours or more after the worker's last, or the first of all.
@@ -60,12 +97,34 @@ impl Profile {
         let starts = self.starts_session(observation);
         self.first_time = Some(self.first_time.map_or(time, |first| first.min(time)));
         self.last_time = Some(self.last_time.map_or(time, |last| last.max(time)));
+        self.learn_agreement(observation, time);
         if !starts {
             return;
         }
         self.fade(parameters);
         self.start_count = self.start_count.saturating_add(1);
-        self.add(cell_of(time), START_UNITS);
+        let cell = cell_of(time);
+        self.add(cell, START_UNITS);
+        if self.latest_hours.len() >= LATEST_MAX {
+            self.latest_hours.remove(0);
+        }
+        self.latest_hours.push((cell % 24) as u8);
+        self.attendance.note(time);
+    }
+
+    /// Notes since when clock and address disagree.
+    fn learn_agreement(&mut self, observation: &Observation, time: EventTime) {
+        match observation.network_difference_minutes {
+            Some(0) => (self.agreed, self.apart_since) = (true, None),
+            Some(_) if self.agreed => self.apart_since = Some(self.apart_since.unwrap_or(time)),
+            _ => {}
+        }
+    }
+
+    /// Whether clock and address, which used to agree, have disagreed for so short a time that a journey explains it.
+    pub fn travelling(&self, time: EventTime) -> bool {
+        // The first event that disagrees has not been learned yet.
+        self.agreed && self.apart_since.is_none_or(|since| time.micros_since(since) < JOURNEY_MICROS)
     }
 
     /// Makes room when more is remembered than wanted: memory is counted in starts, not in days, so that somebody who
@@ -102,6 +161,9 @@ impl Profile {
         self.first_time = [self.first_time, other.first_time].into_iter().flatten().min();
         self.last_time = self.last_time.max(other.last_time);
         self.start_count = self.start_count.saturating_add(other.start_count);
+        self.attendance.merge(&other.attendance);
+        self.agreed |= other.agreed;
+        self.apart_since = self.apart_since.max(other.apart_since);
         for (cell, units) in &other.cells {
             if usize::from(*cell) < CELLS {
                 self.add(*cell, *units);
@@ -138,7 +200,19 @@ impl Profile {
             (cut + 24) as f64
         };
         let (low, middle, high) = (at(0.25), at(0.5), at(0.75));
-        vec![("timezone.session_start_utc_hours", self.remembered_count(), middle.rem_euclid(24.0), (high - low) / 2.0)]
+        let mut list = vec![(
+            "timezone.session_start_utc_hours",
+            self.remembered_count(),
+            middle.rem_euclid(24.0),
+            (high - low) / 2.0,
+        )];
+        let mut weeks = self.attendance.days_by_week();
+        if !weeks.is_empty() {
+            weeks.sort_unstable();
+            let at = |share: f64| f64::from(weeks[((weeks.len() - 1) as f64 * share).round() as usize]);
+            list.push(("timezone.session_days_a_week_count", weeks.len() as f64, at(0.5), (at(0.75) - at(0.25)) / 2.0));
+        }
+        list
     }
 }
 
@@ -210,9 +284,10 @@ mod tests {
             last_time: Some(EventTime(9)),
             start_count: 1,
             cells: vec![(3, 32)],
+            ..Profile::default()
         };
-        let other =
-            Profile { first_time: Some(EventTime(2)), last_time: None, start_count: 2, cells: vec![(3, 32), (7, 32)] };
+        let cells = vec![(3, 32), (7, 32)];
+        let other = Profile { first_time: Some(EventTime(2)), start_count: 2, cells, ..Profile::default() };
         profile.merge(&other);
         assert_eq!(profile.first_time, Some(EventTime(2)));
         assert_eq!(profile.last_time, Some(EventTime(9)));
@@ -220,11 +295,46 @@ mod tests {
     }
 
     #[test]
+    fn the_latest_starts_and_the_days_are_kept_and_few() {
+        let mut profile = Profile::default();
+        let parameters = crate::evidence::timezone::compare::tests::parameters();
+        for number in 0..400 {
+            let observation = event(number * 24 + 9);
+            profile.learn(&observation, &parameters, observation.time);
+        }
+        assert_eq!(profile.latest_hours, vec![9; LATEST_MAX]);
+        assert_eq!(profile.unsound(), None);
+        let summaries = profile.summaries();
+        assert_eq!(summaries[1], ("timezone.session_days_a_week_count", 57.0, 7.0, 0.0));
+        // Budget: remote_input, network and timezone take 1,200 bytes together.
+        let bytes = postcard::to_stdvec(&profile).expect("a profile can be written");
+        assert!(bytes.len() <= 330, "{} bytes", bytes.len());
+    }
+
+    #[test]
+    fn a_profile_of_the_first_formats_is_read() {
+        #[derive(Serialize)]
+        struct Old {
+            last_time: Option<EventTime>,
+            first_time: Option<EventTime>,
+            start_count: u32,
+            cells: Vec<(u16, u16)>,
+        }
+        let time = Some(EventTime(7));
+        let bytes =
+            postcard::to_stdvec(&Old { last_time: time, first_time: time, start_count: 1, cells: vec![(3, 32)] });
+        let first: FirstProfile = postcard::from_bytes(&bytes.expect("written")).expect("read");
+        let profile = Profile::from(first);
+        assert_eq!((profile.last_time, profile.cells.as_slice()), (time, [(3, 32)].as_slice()));
+        assert_eq!(profile.attendance, Attendance::default());
+    }
+
+    #[test]
     fn summaries_cut_the_day_where_it_is_quiet() {
         // Half at 23:00, half at 00:00: the median is midnight and half the range half an hour.
         let profile = Profile { cells: vec![(23, 64), (24, 64)], ..Profile::default() };
         let summaries = profile.summaries();
-        assert_eq!(summaries.len(), 1);
+        assert_eq!(summaries.len(), 1, "no days without starts that were learned");
         let (_, count, median, spread) = summaries[0];
         assert_eq!(count, 4.0);
         assert!((median - 24.0).abs() < 1e-9 || median.abs() < 1e-9, "{median}");

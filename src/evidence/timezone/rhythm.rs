@@ -333,7 +333,7 @@ impl Belief {
 }
 
 /// Ratio with both sides mixed: (a + (1 - a) r) / (1 - i + i r) for the ratio r = exp(`log_odds`), in nats.
-fn bounded(log_odds: f64, adapted_share: f64, irregular_share: f64) -> f64 {
+pub(super) fn bounded(log_odds: f64, adapted_share: f64, irregular_share: f64) -> f64 {
     let ratio = log_odds.clamp(-50.0, 50.0).exp();
     ((adapted_share + (1.0 - adapted_share) * ratio) / (1.0 - irregular_share + irregular_share * ratio)).ln()
 }

@@ -13,6 +13,7 @@
 //! time is pulled by sqrt(.02) * .2 / .02 = 1.414, and *f* = 4 * 1.414 / (1 + 4) = 1.131: all but .04 of the .2 is the
 //! login's as a whole.
 
+use super::lineup::PHRASE_PRESSES_MAX as TIMES_MAX;
 use serde::{Deserialize, Serialize};
 
 /// Shares of variance that the times of one kind and login have in common, \[0, 1).
@@ -75,14 +76,18 @@ impl Deviation {
 
 /// ln of the density of deviations of one kind and login, the Student-t's constants left out.
 pub(super) fn log_density(times: &[Deviation], share: f64, freedom: f64) -> f64 {
+    debug_assert!(times.len() <= TIMES_MAX, "{} times of one kind", times.len());
     let (mut pull, mut weight) = (0.0, 1.0);
+    // What each time shares with its login, as a spread: needed again once what is common is known.
+    let mut shared = [0.0; TIMES_MAX];
     if share > 0.0 {
-        for time in times {
+        for (time, shared) in times.iter().zip(&mut shared) {
             let rest = (1.0 - share) * time.variance + time.clock;
             let limit = PULL_CLIP * PULL_CLIP * time.total();
             let square = time.deviation * time.deviation;
             let clipped = if square > limit { time.deviation.signum() * limit.sqrt() } else { time.deviation };
-            pull += (share * time.variance).sqrt() * clipped / rest;
+            *shared = (share * time.variance).sqrt();
+            pull += *shared * clipped / rest;
             weight += share * time.variance / rest;
         }
     }
@@ -90,11 +95,11 @@ pub(super) fn log_density(times: &[Deviation], share: f64, freedom: f64) -> f64 
     let mut log_density = -0.5 * (common * common + weight.ln());
     // Sums of logarithms are taken as logarithms of products: a login may have 95 times, and 8 us. Times are limited to
     // 10 s and variances to 1e-4 and more, so no product of eight overflows.
-    for times in times.chunks(8) {
+    for (times, shared) in times.chunks(8).zip(shared.chunks(8)) {
         let (mut width, mut tail) = (1.0, 1.0);
-        for time in times {
+        for (time, shared) in times.iter().zip(shared) {
             let rest = (1.0 - share) * time.variance + time.clock;
-            let left = time.deviation - (share * time.variance).sqrt() * common;
+            let left = time.deviation - *shared * common;
             width *= rest;
             tail *= 1.0 + left * left / (freedom * rest);
         }

@@ -5,6 +5,7 @@
 //! 1.3 * -2.0 + .2 * 4.6 - .4 = -2.1 nats: eight times likelier from the worker than from a stranger.
 
 use super::accord::Accords;
+use super::anchor::AnchorParameters;
 use super::background::background_share;
 use super::gate::{self, ClockParameters};
 use super::lineup::{PRIOR_COUNT, Prior};
@@ -29,6 +30,9 @@ pub struct PhraseParameters {
     /// Log-likelihood ratio above which nothing is learned while a profile is young
     /// ([`gate::YOUNG_COUNT`] logins, and more on coarse clocks): refuses only what is wildly different.
     pub gate_young: f64,
+    /// The slow anchor; absent in models made before it, where it then says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<AnchorParameters>,
 }
 
 /// A login compared with a worker's phrase, before calibration.
@@ -46,6 +50,9 @@ pub struct PhraseScore {
     pub enrolled_count: u32,
     /// Other workers behind the background.
     pub background_count: u32,
+    /// Log-likelihood ratio of a stranger's hand in the profile, by its drift from the slow anchor, nats; absent without
+    /// one.
+    pub anchor_ratio: Option<f64>,
 }
 
 impl PhraseScore {
@@ -78,6 +85,7 @@ impl PhraseParameters {
             }
         }
         self.accords.check()?;
+        self.anchor.as_ref().map_or(Ok(()), AnchorParameters::check)?;
         gate::check(&self.clocks)?;
         if !self.gate_young.is_finite() {
             return Err("typing.phrase.gate_young is not finite".into());
@@ -94,7 +102,7 @@ impl PhraseParameters {
         Ok(())
     }
 
-    /// The calibrated log-likelihood ratio, nats: positive = not this worker.
+    /// The calibrated log-likelihood ratio of the login against the recent logins, nats: positive = not this worker.
     pub fn calibrated(&self, score: &PhraseScore) -> f64 {
         let inputs = score.inputs();
         let by = |weights: &[f64]| {
@@ -127,6 +135,7 @@ mod tests {
             timer_resolution_micros,
             enrolled_count: 1_000,
             background_count: 0,
+            anchor_ratio: None,
         }
     }
 

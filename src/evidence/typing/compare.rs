@@ -1,11 +1,13 @@
 //! Typing against a worker's past: findings, and the measurements behind them.
 
-use super::Parameters;
+use super::anchor;
 use super::background::PhraseBackground;
 use super::gate::Lesson;
 use super::observe::{Centre, Observation, Unfit};
 use super::profile::Profile;
 use super::synthetic::Machine;
+use super::table::{Population, TableBackground};
+use super::{Background, Parameters};
 use crate::event::Claim;
 use crate::evidence::feature::{Baseline, Coverage, CoverageStatus, FeatureId, Features};
 
@@ -20,13 +22,13 @@ const PRESS_INTERVAL_MICROS_RANGE: (f64, f64) = (100_000.0, 500_000.0);
 ///
 /// `typing.phrase`, `typing.table` and `typing.ordered` say who types and need a past; `typing.synthetic` needs none.
 /// Declared assistive technology silences all of them: its timing is not a hand's. What a machine typed, or a tool
-/// delayed at random, is compared with nobody: the family is then obscured. `background` is how others type this event's
-/// phrase.
+/// delayed at random, is compared with nobody: the family is then obscured. `background` is how
+/// the other workers type.
 pub fn compare(
     observation: &Observation,
     profile: &Profile,
     claim: Option<&Claim>,
-    background: Option<&PhraseBackground>,
+    background: Background<'_>,
     parameters: &Parameters,
     features: &mut Features,
 ) -> Coverage {
@@ -56,11 +58,11 @@ pub fn compare(
     let blurred = machine.log_odds.is_some() || machine.obscured;
     let phrase = match (&observation.phrase, blurred) {
         (Some(Ok(_)), true) => CoverageStatus::Obscured,
-        _ => compare_phrase(observation, profile, background, &machine, parameters, features),
+        _ => compare_phrase(observation, profile, background.phrase, &machine, parameters, features),
     };
     let table = match (&observation.table, table_machine.log_odds.is_some() || machine.obscured) {
         (Some(_), true) => CoverageStatus::Obscured,
-        _ => compare_table(observation, profile, &table_machine, parameters, features),
+        _ => compare_table(observation, profile, background.table, &table_machine, parameters, features),
     };
     let ordered = match (&observation.ordered, blurred) {
         (Some(_), true) => CoverageStatus::Obscured,
@@ -123,7 +125,13 @@ fn compare_phrase(
         return if changed { CoverageStatus::Abstained } else { CoverageStatus::NoHistory };
     };
     let Some(score) = known.score(phrase, &parameters.phrase, background) else { return CoverageStatus::NoHistory };
-    features.set(FeatureId::TypingPhraseLogOdds, machine.explained(parameters.phrase.calibrated(&score)));
+    let recent = machine.explained(parameters.phrase.calibrated(&score));
+    let log_odds = score.anchor_ratio.map_or(recent, |anchor_ratio| anchor::together(recent, anchor_ratio));
+    features.set(FeatureId::TypingPhraseLogOdds, log_odds);
+    if let Some(anchor_ratio) = score.anchor_ratio {
+        features.set(FeatureId::TypingPhraseRecentLogOdds, recent);
+        features.set(FeatureId::TypingPhraseAnchorLogOdds, anchor_ratio);
+    }
     features.set_beside(
         FeatureId::TypingPhraseDistance,
         score.distance,
@@ -153,13 +161,19 @@ fn compare_phrase(
 fn compare_table(
     observation: &Observation,
     profile: &Profile,
+    background: Option<&TableBackground>,
     machine: &Machine,
     parameters: &Parameters,
     features: &mut Features,
 ) -> CoverageStatus {
     let Some(table) = &observation.table else { return CoverageStatus::Absent };
     let Some(known) = profile.table() else { return CoverageStatus::NoHistory };
-    let Some(score) = known.score(table, &parameters.table) else { return CoverageStatus::NoHistory };
+    if !known.speaks(&parameters.table) {
+        return CoverageStatus::NoHistory;
+    }
+    let Some(placed) = observation.placed(&parameters.table) else { return CoverageStatus::NoHistory };
+    let population = Population::of(&parameters.table, background);
+    let score = known.score_placed(&placed, table.press_count, &parameters.table, &population);
     features.set(FeatureId::TypingTableLogOdds, machine.explained(parameters.table.calibrated(&score)));
     features.set(FeatureId::TypingTableFeatureCount, f64::from(score.row_count));
     features.set(FeatureId::TypingTableEnrolledPresses, f64::from(known.press_count));
@@ -205,6 +219,11 @@ pub fn teaches_ordered(
     !blurred(observation, features, parameters) && score.is_none_or(accepted)
 }
 
+/// What the login's phrase says against the recent logins: what teaches a recent mean is judged by the recent mean.
+pub fn phrase_log_odds(features: &Features) -> Option<f64> {
+    features.get(FeatureId::TypingPhraseRecentLogOdds).or_else(|| features.get(FeatureId::TypingPhraseLogOdds))
+}
+
 /// How much this family would itself let the event teach the profile.
 ///
 /// The first logins are accepted with reserve: all but what is wildly different. A machine's typing teaches nothing.
@@ -213,9 +232,7 @@ pub fn lesson(observation: &Observation, features: &Features, profile: &Profile,
     if stranger || blurred(observation, features, parameters) {
         return Lesson::Nothing;
     }
-    let (Some(score), Some(Ok(phrase))) = (features.get(FeatureId::TypingPhraseLogOdds), &observation.phrase) else {
-        return Lesson::Full;
-    };
+    let (Some(score), Some(Ok(phrase))) = (phrase_log_odds(features), &observation.phrase) else { return Lesson::Full };
     let others = features.get(FeatureId::TypingPhraseBackgroundCount).map_or(0, |count| count as u32);
     profile.phrase(phrase).map_or(Lesson::Full, |known| known.lesson(phrase, score, others, &parameters.phrase))
 }
@@ -229,7 +246,7 @@ mod tests {
 
     fn compared(observation: &Observation, profile: &Profile) -> (Features, CoverageStatus) {
         let mut features = Features::default();
-        let coverage = compare(observation, profile, None, None, &parameters(), &mut features);
+        let coverage = compare(observation, profile, None, Background::default(), &parameters(), &mut features);
         (features, coverage.status)
     }
 
@@ -300,7 +317,14 @@ mod tests {
         assert!(claim.is_some());
         let observation = observed(Some(phrase(11, 170, 0)), Some(table(170)));
         let mut features = Features::default();
-        let coverage = compare(&observation, &enrolled(11, 10), claim.as_ref(), None, &parameters(), &mut features);
+        let coverage = compare(
+            &observation,
+            &enrolled(11, 10),
+            claim.as_ref(),
+            Background::default(),
+            &parameters(),
+            &mut features,
+        );
         assert_eq!(coverage.status, CoverageStatus::Abstained);
         let scores = [FeatureId::TypingPhraseLogOdds, FeatureId::TypingTableLogOdds, FeatureId::TypingSyntheticLogOdds];
         assert!(scores.into_iter().all(|score| features.get(score).is_none()));
@@ -378,7 +402,7 @@ mod tests {
         assert_eq!(parameters.synthetic.check(), Ok(()));
         let (observation, profile) = (observed(Some(phrase(11, 170, 200)), None), enrolled(11, 10));
         let mut features = Features::default();
-        let coverage = compare(&observation, &profile, None, None, &parameters, &mut features);
+        let coverage = compare(&observation, &profile, None, Background::default(), &parameters, &mut features);
         assert_eq!(coverage.status, CoverageStatus::Obscured);
         assert_eq!(features.get(FeatureId::TypingPhraseLogOdds), None);
         assert_eq!(features.get(FeatureId::TypingSyntheticLogOdds), None);

@@ -62,6 +62,8 @@ pub struct ClockParameters {
 /// How much a login may teach the profile of its phrase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lesson {
+    /// As a worker's own, vouched for by somebody: from now on the hand is this one.
+    Confirmed,
     /// As a worker's own.
     Full,
     /// By [`PARTIAL_WEIGHT`].

@@ -118,7 +118,7 @@ mod tests {
         let mut profile = TableProfile::default();
         let observation = observed(None, Some(table(percent))).table;
         for _ in 0..tables {
-            observation.iter().for_each(|table| profile.learn(table, &parameters().table));
+            observation.iter().for_each(|table| profile.learn(table, &parameters().table, 0));
         }
         profile
     }

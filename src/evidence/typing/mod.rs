@@ -8,6 +8,7 @@
 //! deviations enter one Student-t ratio per time; the sum over all times, by the root of their number, is calibrated.
 
 pub mod accord;
+pub mod anchor;
 pub mod background;
 pub mod calibration;
 pub mod compare;
@@ -25,11 +26,13 @@ pub mod profile;
 pub(crate) mod sample;
 pub mod synthetic;
 pub mod table;
+mod table_place;
+mod table_population;
 mod table_profile;
 mod table_sample;
 
 pub use background::PhraseBackground;
-pub use compare::{compare, lesson, teaches_ordered};
+pub use compare::{compare, lesson, phrase_log_odds, teaches_ordered};
 pub use gate::Lesson;
 pub use hand::Hand;
 pub use observe::{Observation, observe};
@@ -37,6 +40,15 @@ pub use pair::PairRatio;
 pub use profile::Profile;
 
 use serde::{Deserialize, Serialize};
+
+/// How the other workers of the tenant type; nothing is known of them by default.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Background<'a> {
+    /// The event's phrase, where any other worker types it.
+    pub phrase: Option<&'a PhraseBackground>,
+    /// Tables, where any other worker's were learned.
+    pub table: Option<&'a table::TableBackground>,
+}
 
 /// What training fits for this family.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -4,9 +4,10 @@ use super::likeness;
 use super::ordered::OrderedObservation;
 use super::phrase::PhraseObservation;
 use super::synthetic::{self, MachineObservation};
-use super::table::TableObservation;
+use super::table::{Placed, TableObservation, TableParameters};
 use crate::event::{Samples, TypingContext, TypingSample};
 use crate::evidence::quantile::quantile_of_sorted;
+use std::borrow::Cow;
 
 /// Fewest timed values behind a median that is shown to people.
 const SHOWN_VALUES_MIN: usize = 4;
@@ -40,6 +41,8 @@ pub struct Observation {
     pub phrase: Option<Result<PhraseObservation, Unfit>>,
     /// The table of free typing.
     pub table: Option<TableObservation>,
+    /// The table's place among people, once it was placed: comparing and learning both ask for it.
+    pub placed: Option<Placed>,
     /// Free typing in order, by key classes; absent when it cannot be compared.
     pub ordered: Option<Box<OrderedObservation>>,
     /// Dwells of the ordered or shuffled sample; absent under 4 seen.
@@ -52,6 +55,21 @@ pub struct Observation {
     pub machine: Option<MachineObservation>,
     /// The same of the table; absent when its rows are too few.
     pub machine_table: Option<likeness::Table>,
+}
+
+impl Observation {
+    /// Places the table, if there is one, so that comparing and learning need not each do it.
+    pub fn place(&mut self, parameters: &TableParameters) {
+        self.placed = self.table.as_ref().and_then(|table| parameters.place(table));
+    }
+
+    /// The table's place by these parameters; absent without a table, or when the model knows none of its rows.
+    pub fn placed(&self, parameters: &TableParameters) -> Option<Cow<'_, Placed>> {
+        match &self.placed {
+            Some(placed) if placed.basis == parameters.profile_basis() => Some(Cow::Borrowed(placed)),
+            _ => self.table.as_ref().and_then(|table| parameters.place(table)).map(Cow::Owned),
+        }
+    }
 }
 
 /// Measures typing. Cheap when nothing was collected.

@@ -9,6 +9,7 @@
 //! What a login may teach is gated ([`super::gate`]).
 
 use super::accord::{Deviation, log_density};
+use super::anchor::anchor_bytes;
 use super::background::{MEAN_ORIGIN, MEAN_STEP, NEVER_SEEN, PhraseBackground};
 pub use super::calibration::{PhraseParameters, PhraseScore};
 use super::gate::{self, Gate, Lesson, PARTIAL_WEIGHT};
@@ -54,9 +55,10 @@ pub struct PhraseProfile {
     /// Log-likelihood ratio of the login before, in steps of [`DOUBT_STEP`], when it was not fully learned.
     doubt: Option<i16>,
     /// Recent mean per time in steps of [`MEAN_STEP`] from [`MEAN_ORIGIN`]; [`NEVER_SEEN`] where none was seen.
-    means: Vec<i16>,
-    /// Recent standard deviation of ln time, in steps of [`SPREAD_STEP`].
-    spreads: Vec<u16>,
+    pub(super) means: Vec<i16>,
+    /// Recent standard deviation of ln time, in steps of [`SPREAD_STEP`], one per mean; behind them the anchor
+    /// ([`super::anchor`]) once there is one, so that profiles stored without it are read as what they are.
+    pub(super) spreads: Vec<u16>,
 }
 
 /// Logins after which a profile is not thrown away for one login of another length.
@@ -69,6 +71,8 @@ const SLIP_DAYS_MAX: u32 = 14;
 const SPREAD_STEP: f64 = 1.0 / 16_384.0;
 /// Step of a stored doubt, nats.
 const DOUBT_STEP: f64 = 1.0 / 256.0;
+/// Bytes that a press takes when written down: mean and spread of a dwell and of a press interval.
+const BYTES_PER_PRESS: usize = 8;
 /// Logins learned before a profile speaks for the background of its phrase: one or two say little of a hand.
 const POOLED_COUNT_MIN: u16 = 3;
 
@@ -95,6 +99,11 @@ impl PhraseProfile {
         }
     }
 
+    /// Whether every time has its spread, and the anchor, where there is one, all its times.
+    pub fn sound(&self) -> bool {
+        self.spreads.len() == self.means.len() || self.anchor_sound()
+    }
+
     /// Whether the observation can be lined up with this profile.
     pub fn lines_up(&self, observation: &PhraseObservation) -> bool {
         let (kept, seen) = ((self.stamp >> 16) as u16, observation.class_mark);
@@ -107,6 +116,11 @@ impl PhraseProfile {
     /// Presses lined up by position.
     pub fn kept_presses(&self) -> usize {
         self.means.len().div_ceil(2)
+    }
+
+    /// Presses' worth of room it takes, the anchor it may come to have included.
+    pub fn room(&self) -> usize {
+        self.kept_presses() + anchor_bytes(self.kept_presses()).div_ceil(BYTES_PER_PRESS)
     }
 
     /// Day of the last login learned, since 1970.
@@ -142,7 +156,7 @@ impl PhraseProfile {
         (of(0..presses, DWELL_SHIFT_MICROS), of(presses..self.means.len(), PRESS_INTERVAL_SHIFT_MICROS))
     }
 
-    fn mean(&self, index: usize) -> Option<f64> {
+    pub(super) fn mean(&self, index: usize) -> Option<f64> {
         let stored = *self.means.get(index)?;
         (stored != NEVER_SEEN).then(|| MEAN_ORIGIN + f64::from(stored) * MEAN_STEP)
     }
@@ -163,7 +177,7 @@ impl PhraseProfile {
     }
 
     /// Recent variance of the hand, drawn towards the population's while few logins were learned.
-    fn variance(&self, index: usize, prior: &Prior) -> f64 {
+    pub(super) fn variance(&self, index: usize, prior: &Prior) -> f64 {
         let own = self.own_variance(index);
         let population = prior.within_spread * prior.within_spread;
         let trusted = f64::from(self.count.saturating_sub(1)).min(1.0 / VARIANCE_RATE);
@@ -172,9 +186,13 @@ impl PhraseProfile {
 
     /// Learns one login.
     pub fn learn(&mut self, observation: &PhraseObservation, parameters: &PhraseParameters, day: u32) {
+        if !self.lines_up(observation) {
+            return;
+        }
         self.learn_weighted(observation, parameters, day, 1.0);
-        self.count = self.count.saturating_add(u16::from(self.lines_up(observation)));
+        self.count = self.count.saturating_add(1);
         self.doubt = None;
+        self.move_anchor(day);
     }
 
     /// Learns as much of a login of log-likelihood ratio `log_odds` as its lesson allows.
@@ -186,8 +204,13 @@ impl PhraseProfile {
         lesson: Lesson,
         log_odds: f64,
     ) {
-        if lesson == Lesson::Full {
-            return self.learn(observation, parameters, day);
+        match lesson {
+            Lesson::Full => return self.learn(observation, parameters, day),
+            Lesson::Confirmed => {
+                self.learn(observation, parameters, day);
+                return self.lay_anchor(day);
+            }
+            Lesson::Partial | Lesson::Nothing => {}
         }
         if lesson == Lesson::Partial {
             self.learn_weighted(observation, parameters, day, PARTIAL_WEIGHT);
@@ -291,6 +314,10 @@ impl PhraseProfile {
             timer_resolution_micros: observation.timer_resolution_micros,
             enrolled_count: u32::from(self.count),
             background_count: background.map_or(0, |background| background.worker_count),
+            anchor_ratio: match &parameters.anchor {
+                Some(anchor) => self.drift(observation, parameters).map(|drift| anchor.ratio(drift)),
+                None => None,
+            },
         })
     }
 
@@ -349,6 +376,7 @@ mod tests {
                 shared: Gate { full: -2.5, partial: -0.5, pair: -2.0 },
             }],
             gate_young: 1.0,
+            anchor: None,
         }
     }
 
@@ -428,6 +456,20 @@ mod tests {
             |logins: u16, log_odds| learned(usize::from(logins)).lesson(&login(0.0), log_odds, 0, &parameters());
         assert_eq!([0.9, 1.1].map(|log_odds| lesson(YOUNG_COUNT - 1, log_odds)), [Lesson::Full, Lesson::Nothing]);
         assert_eq!([-1.6, 0.9].map(|log_odds| lesson(YOUNG_COUNT, log_odds)), [Lesson::Full, Lesson::Nothing]);
+    }
+
+    #[test]
+    fn on_a_coarse_clock_the_reserve_of_a_young_profile_lasts_longer() {
+        let mut parameters = parameters();
+        let coarse =
+            ClockParameters { timer_resolution_micros: 100_000, young_count: 60, ..parameters.clocks[0].clone() };
+        parameters.clocks.push(coarse);
+        let lesson = |logins, timer_resolution_micros| {
+            let login = PhraseObservation { timer_resolution_micros, ..login(0.0) };
+            learned(logins).lesson(&login, 0.5, 0, &parameters)
+        };
+        assert_eq!([10, 59, 60].map(|logins| lesson(logins, 1_000)), [Lesson::Nothing; 3]);
+        assert_eq!([10, 59, 60].map(|logins| lesson(logins, 100_000)), [Lesson::Full, Lesson::Full, Lesson::Nothing]);
     }
 
     #[test]

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// Phrases kept per worker: a login name and one more.
 const PHRASES_MAX: usize = 2;
-/// Presses kept over all phrases: about 8 bytes each, so that with a table's 350 a worker's typing stays under 768.
+/// Presses' worth of room over all phrases: about 8 bytes each, so that with a table's 350 a worker's typing stays under
+/// 768. A phrase takes its presses and what its anchor adds: two of 18 presses fit.
 const PHRASE_PRESSES_KEPT_MAX: usize = 48;
 /// The same for the few workers who are known by tables and by ordered typing both.
 const PHRASE_PRESSES_KEPT_MAX_BOTH: usize = 32;
@@ -68,6 +69,16 @@ impl Free {
 }
 
 impl Profile {
+    /// Names what in a profile read back no session can have left there. `None` when sound. Numbers are whole, and any of
+    /// them may have been kept; but columns belong together.
+    pub fn unsound(&self) -> Option<&'static str> {
+        let phrases = self.phrases.len() <= PHRASES_MAX && self.phrases.iter().all(PhraseProfile::sound);
+        let table = self.table().is_none_or(TableProfile::sound);
+        let ordered = self.ordered().is_none_or(OrderedProfile::sound);
+        let parts = [(phrases, "typing.phrases"), (table, "typing.table"), (ordered, "typing.ordered")];
+        parts.into_iter().find(|(sound, _)| !sound).map(|(_, name)| name)
+    }
+
     /// The phrase that an observation can be compared with.
     pub fn phrase(&self, observation: &super::phrase::PhraseObservation) -> Option<&PhraseProfile> {
         self.phrases.iter().find(|phrase| phrase.lines_up(observation))
@@ -118,7 +129,7 @@ impl Profile {
         if let Some(Ok(phrase)) = &observation.phrase {
             if let Some(known) = self.phrases.iter_mut().find(|known| known.lines_up(phrase)) {
                 known.learn_lesson(phrase, &parameters.phrase, day, lesson, log_odds);
-            } else if lesson == Lesson::Full {
+            } else if matches!(lesson, Lesson::Full | Lesson::Confirmed) {
                 let slip = self.phrases.iter().any(|known| known.key == phrase.key && known.outlives_slip(day));
                 if !slip {
                     self.phrases.retain(|known| known.key != phrase.key);
@@ -129,8 +140,11 @@ impl Profile {
                 }
             }
         }
-        if let (Some(table), Lesson::Full) = (&observation.table, lesson) {
-            self.free.with_table(|known| known.learn(table, &parameters.table));
+        if let (Some(table), Lesson::Full | Lesson::Confirmed) = (&observation.table, lesson)
+            && let Some(placed) = observation.placed(&parameters.table)
+        {
+            let presses = table.press_count;
+            self.free.with_table(|known| known.learn_placed(&placed, presses, &parameters.table, day as u16));
         }
     }
 
@@ -152,7 +166,7 @@ impl Profile {
         let mut presses = 0;
         let mut kept = 0;
         self.phrases.retain(|phrase| {
-            presses += phrase.kept_presses();
+            presses += phrase.room();
             kept += 1;
             kept == 1 || (kept <= PHRASES_MAX && presses <= most)
         });
@@ -300,5 +314,20 @@ mod tests {
         ];
         assert_eq!(names, expected);
         assert!((75_000.0..110_000.0).contains(&dwell_median(&profile)));
+    }
+
+    #[test]
+    fn columns_of_unequal_length_are_no_profile() {
+        let sound = enrolled(11, 10);
+        assert_eq!(sound.unsound(), None);
+        let mut bytes = postcard::to_stdvec(&sound.phrases[0]).unwrap();
+        // The spreads come last: their number, then each.
+        let spreads = sound.phrases[0].time_count();
+        let at = bytes.iter().rposition(|byte| usize::from(*byte) == spreads).unwrap();
+        bytes.truncate(at);
+        bytes.push(0);
+        let cut: PhraseProfile = postcard::from_bytes(&bytes).unwrap();
+        let profile = Profile { phrases: vec![cut], ..Profile::default() };
+        assert_eq!(profile.unsound(), Some("typing.phrases"));
     }
 }

@@ -6,7 +6,7 @@ use super::gate::{ClockParameters, Gate, Lesson};
 use super::ordered::{ClockModel, OrderedParameters, TRAIT_COUNT};
 use super::phrase::{PRIOR_COUNT, PhraseParameters, Prior, YOUNG_COUNT};
 use super::synthetic::SyntheticParameters;
-use super::table::{TableCalibration, TableCell, TableParameters, TablePopulation};
+use super::table::{Prepared, TableCalibration, TableCell, TableParameters, TablePopulation};
 use super::{Observation, Parameters, Profile, observe};
 use crate::event::{
     CadenceTableUnchecked, EventTime, EventUnchecked, KeyClass, KeyTime, Rules, TablePolicy, TimestampUnchecked,
@@ -45,6 +45,7 @@ pub fn parameters() -> Parameters {
                 shared: Gate { full: -2.9, partial: -0.7, pair: -1.8 },
             }],
             gate_young: 0.25,
+            anchor: None,
         },
         table: TableParameters {
             basis: 1,
@@ -54,8 +55,15 @@ pub fn parameters() -> Parameters {
             projection: vec![vec![4.0]],
             between_variance: vec![6.0],
             population: TablePopulation::default(),
-            ratio_calibration: TableCalibration { slope: 0.5, intercept: 0.0, unlike_rate: 0.02, alike_rate: 0.005 },
+            ratio_calibration: TableCalibration {
+                slope: 0.5,
+                intercept: 0.0,
+                unlike_rate: 0.02,
+                alike_rate: 0.005,
+                tenant: [0.0; 2],
+            },
             gate: 0.0,
+            prepared: Prepared::default(),
         },
         phrase_pair: None,
         synthetic: SyntheticParameters { rate_limits: [0.45, 0.6, 0.85, 0.45], log_odds: 4.0, likeness: None },

@@ -11,7 +11,10 @@
 //! ratio is ln(.02^2 / (.02^2 - .01^2)) / 2 + .15^2 (1 / .02 - 1 / .03) = .144 + .375 = .52 nats for one typist. A table
 //! at -.15 would be .144 - 1.125 = -.98.
 
-pub use super::table_profile::{TableProfile, TableScore};
+pub use super::table_place::Prepared;
+use super::table_population::Places;
+pub use super::table_population::{COORDINATES_MAX, Population, TableBackground, TablePool, TableShare};
+pub use super::table_profile::{SLOT_STEP, TableProfile, TableScore, Varied};
 pub use super::table_sample::{
     CellKind, HALF_RANGE, KEY_COUNT, STEADINESS_CELL, TableObservation, TableRow, cell_kind, key_index,
 };
@@ -22,13 +25,13 @@ pub const PRESSES_NOMINAL: f64 = 250.0;
 /// Share of a person's variation between tables that more presses do not take away: the day, the text, the chair.
 const DAY_SHARE: f64 = 0.5;
 /// Deviation, in standard deviations, to which a row is pulled in before it places the table among the factors.
-const ROW_CLIP: f64 = 4.0;
+pub(super) const ROW_CLIP: f64 = 4.0;
 /// Deviation, in ln, to which what the factors leave of a row is pulled in.
 pub const REMAINDER_CLIP: f64 = 0.5;
 /// Rows' worth of the population's variance of a press that a table's own spreads are weighed against.
-const OWN_VARIANCE_PRIOR: f64 = 5.0;
+pub(super) const OWN_VARIANCE_PRIOR: f64 = 5.0;
 /// Bounds of a table's own variance of a press, in the population's.
-const OWN_VARIANCE_RANGE: (f64, f64) = (0.2, 5.0);
+pub(super) const OWN_VARIANCE_RANGE: (f64, f64) = (0.2, 5.0);
 /// Changes when stored numbers change their meaning under equal parameters, so that older profiles start anew.
 const FORMAT: u32 = 0x0002_0000;
 
@@ -68,19 +71,25 @@ pub struct TableCalibration {
     pub unlike_rate: f64,
     /// Share of strangers' tables that look like the worker's, (0, 1): no table says more in favour than its inverse.
     pub alike_rate: f64,
+    /// What a population that is the tenant's own adds to ln of the slope and to the intercept, times its share. 0 in
+    /// models fitted before tenants had one.
+    #[serde(default)]
+    pub tenant: [f64; 2],
 }
 
 impl Default for TableCalibration {
     /// Cautious numbers, for a model fitted before calibration had this shape.
     fn default() -> Self {
-        Self { slope: 0.3, intercept: 0.0, unlike_rate: 0.05, alike_rate: 0.02 }
+        Self { slope: 0.3, intercept: 0.0, unlike_rate: 0.05, alike_rate: 0.02, tenant: [0.0; 2] }
     }
 }
 
 impl TableCalibration {
-    /// The calibrated log-likelihood ratio, nats, positive = not this worker, of an uncalibrated one of the other sign.
-    pub fn of(&self, ratio: f64) -> f64 {
-        let odds = (self.intercept - self.slope * ratio).clamp(-50.0, 50.0).exp();
+    /// The calibrated log-likelihood ratio, nats, positive = not this worker, of an uncalibrated one of the other sign;
+    /// `tenant_share` says how far the population was the tenant's own.
+    pub fn of(&self, ratio: f64, tenant_share: f64) -> f64 {
+        let slope = self.slope * (tenant_share * self.tenant[0]).exp();
+        let odds = (self.intercept + tenant_share * self.tenant[1] - slope * ratio).clamp(-50.0, 50.0).exp();
         let stranger = self.alike_rate + (1.0 - self.alike_rate) * odds;
         let worker = (1.0 - self.unlike_rate) + self.unlike_rate * odds;
         (stranger / worker).ln()
@@ -91,6 +100,7 @@ impl TableCalibration {
         let sound = self.slope > 0.0
             && self.slope.is_finite()
             && self.intercept.is_finite()
+            && self.tenant.iter().all(|number| number.is_finite())
             && rates.iter().all(|rate| (f64::MIN_POSITIVE..1.0).contains(rate));
         if sound { Ok(()) } else { Err(format!("typing.table.ratio_calibration is out of range: {self:?}")) }
     }
@@ -141,6 +151,9 @@ pub struct TableParameters {
     pub ratio_calibration: TableCalibration,
     /// Log-likelihood ratio above which a table is not learned from.
     pub gate: f64,
+    /// Worked out once for placing tables, and no part of the model.
+    #[serde(skip)]
+    pub prepared: Prepared,
 }
 
 /// Cells that a profile keeps one by one: two bytes each, 320 of the 768 that typing may take.
@@ -160,6 +173,8 @@ pub struct Heard {
 /// A table's place among people.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Placed {
+    /// Which parameters placed it; see [`TableProfile::basis`].
+    pub basis: u32,
     /// Coordinates in which a person's own variation is 1, by [`TableParameters::projection`].
     pub coordinates: Vec<f64>,
     /// Per slot that was heard: its position, what the factors leave of the row (ln), and the variance of that.
@@ -192,14 +207,24 @@ impl PairSum {
         let (first, second) = (between + mine, between + theirs);
         let both = first * second;
         let determinant = both - between * between;
-        self.product *= both / determinant;
+        let (inverse, alone) = (1.0 / determinant, 1.0 / both);
+        self.product *= both * inverse;
         if self.product > 1e100 {
             self.logarithms += self.product.ln();
             self.product = 1.0;
         }
-        self.together += (a * a * second - 2.0 * a * b * between + b * b * first) / determinant;
-        self.apart += a * a / first + b * b / second;
+        let (a_spread, b_spread) = (a * a * second, b * b * first);
+        self.together += (a_spread - 2.0 * a * b * between + b_spread) * inverse;
+        self.apart += (a_spread + b_spread) * alone;
         self.count += 1.0;
+    }
+
+    /// Adds coordinates that go together.
+    pub(super) fn add_places(&mut self, places: &Places, coordinates: usize) {
+        self.logarithms += places.logarithms;
+        self.together += places.together;
+        self.apart += places.apart;
+        self.count += coordinates as f64;
     }
 
     /// Log-likelihood ratio, nats, positive = one typist, of a Student distribution with `freedom` degrees: all
@@ -244,6 +269,8 @@ impl TableParameters {
     pub(super) fn check(&self) -> Result<(), String> {
         let rank = self.centre.len();
         if rank == 0
+            || rank > COORDINATES_MAX
+            || self.between_variance.len() > COORDINATES_MAX
             || self.projection.len() != self.between_variance.len()
             || self.projection.iter().any(|row| row.len() != rank)
         {
@@ -282,45 +309,12 @@ impl TableParameters {
     }
 
     /// Names what profiles of these parameters hold.
-    pub(super) fn profile_basis(&self) -> u32 {
+    pub fn profile_basis(&self) -> u32 {
         self.basis ^ FORMAT
     }
 
-    /// The rows that the model knows, each with its noise. A hand that is unsteady throughout is known by its own
-    /// spreads to leave doubtful medians, so each row's variance of a press is the population's times one number per
-    /// kind of cell that the table itself gives.
-    pub fn heard(&self, observation: &TableObservation) -> Vec<Heard> {
-        let mut heard = Vec::with_capacity(observation.rows.len());
-        let mut own = [(OWN_VARIANCE_PRIOR, OWN_VARIANCE_PRIOR); 2];
-        for row in &observation.rows {
-            let Ok(index) = self.cells.binary_search_by_key(&row.cell, |known| known.cell) else { continue };
-            let press_variance = self.cells[index].press_variance;
-            let kind = cell_kind(row.cell);
-            if let (Some(variance), CellKind::Dwell | CellKind::PressInterval) = (row.own_variance, kind) {
-                let (sum, count) = &mut own[usize::from(kind == CellKind::PressInterval)];
-                *sum += variance * std::f64::consts::FRAC_PI_2 / press_variance;
-                *count += 1.0;
-            }
-            // The kind's number is not yet known: the clock's part is added when it is.
-            heard.push((
-                kind,
-                row.clock_variance,
-                Heard { index, value: row.log_time, noise: press_variance / row.count },
-            ));
-        }
-        let own = own.map(|(sum, count)| (sum / count).clamp(OWN_VARIANCE_RANGE.0, OWN_VARIANCE_RANGE.1));
-        let finished = |(kind, clock, row): (CellKind, f64, Heard)| {
-            let times = match kind {
-                CellKind::Dwell => own[0],
-                CellKind::PressInterval => own[1],
-                CellKind::Steadiness => 1.0,
-            };
-            Heard { noise: row.noise * times + clock, ..row }
-        };
-        heard.into_iter().map(finished).collect()
-    }
-
-    /// Posterior mean of the factors given the rows.
+    /// Posterior mean of the factors given the rows, for fits, which move the cells between two tables; see
+    /// [`Self::place`].
     pub fn factors(&self, heard: &[Heard]) -> Vec<f64> {
         let rank = self.centre.len();
         let mut precision = vec![0.0; rank * rank];
@@ -354,29 +348,6 @@ impl TableParameters {
         (row.value - cell.mean - explained).clamp(-REMAINDER_CLIP, REMAINDER_CLIP)
     }
 
-    /// A table's place among people; absent when the model knows none of its rows.
-    pub fn place(&self, observation: &TableObservation) -> Option<Placed> {
-        let heard = self.heard(observation);
-        if heard.is_empty() {
-            return None;
-        }
-        let factors = self.factors(&heard);
-        let from_centre: Vec<f64> = factors.iter().zip(&self.centre).map(|(factor, centre)| factor - centre).collect();
-        let along = |row: &Vec<f64>| row.iter().zip(&from_centre).map(|(weight, factor)| weight * factor).sum();
-        let mut remainders = Vec::with_capacity(heard.len());
-        for row in &heard {
-            if let Ok(slot) = self.slots.binary_search(&(row.index as u16)) {
-                let variance = self.cells[row.index].table_variance + row.noise;
-                remainders.push((slot, self.remainder(row, &factors), variance));
-            }
-        }
-        Some(Placed {
-            coordinates: self.projection.iter().map(along).collect(),
-            remainders,
-            row_count: heard.len() as u32,
-        })
-    }
-
     /// The cell that a slot keeps; `slot` must be below the number of slots.
     pub fn slot_cell(&self, slot: usize) -> &TableCell {
         &self.cells[usize::from(self.slots[slot])]
@@ -384,7 +355,7 @@ impl TableParameters {
 
     /// The calibrated log-likelihood ratio, nats: positive = not this worker.
     pub fn calibrated(&self, score: &TableScore) -> f64 {
-        self.ratio_calibration.of(score.ratio())
+        self.ratio_calibration.of(score.ratio(), score.tenant_share)
     }
 }
 
@@ -436,8 +407,10 @@ mod tests {
 
     #[test]
     fn calibration_rises_and_keeps_within_its_bounds() {
-        let calibration = TableCalibration { slope: 0.5, intercept: 0.1, unlike_rate: 0.02, alike_rate: 0.005 };
-        let scores: Vec<f64> = [1e6, 20.0, 5.0, 0.0, -5.0, -20.0, -1e6].map(|ratio| calibration.of(ratio)).to_vec();
+        let calibration =
+            TableCalibration { slope: 0.5, intercept: 0.1, unlike_rate: 0.02, alike_rate: 0.005, tenant: [0.1, 0.0] };
+        let scores: Vec<f64> =
+            [1e6, 20.0, 5.0, 0.0, -5.0, -20.0, -1e6].map(|ratio| calibration.of(ratio, 0.5)).to_vec();
         assert!(scores.is_sorted(), "{scores:?}");
         // All but surely the worker's: ln(.005 / .98); all but surely not: ln(.995 / .02).
         assert!((scores[0] - (0.005f64 / 0.98).ln()).abs() < 1e-6 && (scores[6] - (0.995f64 / 0.02).ln()).abs() < 1e-6);

@@ -1,7 +1,9 @@
 //! What is kept of a worker's tables, and how another table or another profile compares with it.
 
 use super::table::{PairSum, Placed, TableObservation, TableParameters, own_variance};
+use super::table_population::Population;
 use serde::{Deserialize, Serialize};
+use std::sync::LazyLock;
 
 /// Tables' worth of evidence after which a profile forgets as it learns: the recent count most.
 const TABLES_KEPT_MAX: f64 = 12.0;
@@ -10,7 +12,7 @@ const TABLES_KEPT_MAX: f64 = 12.0;
 /// both better off with .3 than with none.
 const COMMON_SHARE: f64 = 0.3;
 /// Step of a kept remainder, in ln: 127 of them reach [`super::table::REMAINDER_CLIP`].
-const SLOT_STEP: f64 = 0.004;
+pub const SLOT_STEP: f64 = 0.004;
 /// Steps per binary order of a kept precision.
 const PRECISION_STEPS: f64 = 8.0;
 
@@ -23,7 +25,8 @@ pub struct TableProfile {
     pub press_count: u32,
     /// Tables' worth of evidence in `means`, in hundredths.
     weight_hundredths: u16,
-    /// Mean coordinates, in hundredths of a person's own variation.
+    /// Mean coordinates, in hundredths of a person's own variation. In profiles that learned since differences are
+    /// kept, [`BEHIND_MEANS`] follows, then what [`Varied`] holds.
     means: Vec<i16>,
     /// Mean per slot of what the factors leave, in steps of [`SLOT_STEP`].
     deviations: Vec<i8>,
@@ -31,12 +34,66 @@ pub struct TableProfile {
     counts: Vec<u8>,
 }
 
-fn stored_precision(precision: f64) -> u8 {
-    if precision < 1.0 { 0 } else { (PRECISION_STEPS * precision.log2() + 1.0).round().min(255.0) as u8 }
+/// Ends the means where more follows; no mean is so low.
+const BEHIND_MEANS: i16 = i16::MIN;
+/// Numbers behind the means and the differences: mean square of remainders, days compared, the day last learned.
+const VARIED_NUMBERS: usize = 3;
+/// Days compared after which older ones are forgotten.
+const VARIED_DAYS_MAX: i16 = 12;
+/// Bound of a kept difference, in hundredths.
+const VARIED_BOUND: f64 = 2_000.0;
+
+/// How a worker's tables vary from day to day.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Varied<'a> {
+    /// Per coordinate the differences of tables from what was learned before, in hundredths of the deviation expected
+    /// of them, added up with signs by turns and divided by the root of their number: a difference's variance is kept,
+    /// a trend goes out, and no one table can be told from it.
+    pub differences: &'a [i16],
+    /// Mean square of the same of what the factors leave, over slots, in hundredths.
+    pub remainder_square: i16,
 }
 
+/// Upper ends of the eight parts of a binary order, in logarithms: 2^((k + 1/2) / 8), k from 0.
+const ORDER_ENDS: [f64; 8] = [
+    1.044_273_782_427_413_8,
+    1.138_788_634_756_691_6,
+    1.241_857_812_073_484,
+    1.354_255_546_936_892_8,
+    1.476_826_145_939_499_3,
+    1.610_490_331_949_254_3,
+    1.756_252_160_373_299_5,
+    1.915_206_561_397_147_2,
+];
+
+/// 8 log2(precision) + 1, rounded; 0 under 1. Read off the number's own binary order, since it is asked for some hundred
+/// times a table.
+fn stored_precision(precision: f64) -> u8 {
+    if precision < 1.0 || !precision.is_finite() {
+        return 0;
+    }
+    let bits = precision.to_bits();
+    let order = (bits >> 52) as i64 - 1_023;
+    let within = f64::from_bits(bits & ((1 << 52) - 1) | 1_023 << 52);
+    let part: i64 = ORDER_ENDS.iter().map(|end| i64::from(within >= *end)).sum();
+    (8 * order + part + 1).min(255) as u8
+}
+
+/// Precision and its inverse, by how it is stored.
+static PRECISIONS: LazyLock<[(f64, f64); 256]> = LazyLock::new(|| {
+    std::array::from_fn(|stored| {
+        let precision = if stored == 0 { 0.0 } else { ((stored as f64 - 1.0) / PRECISION_STEPS).exp2() };
+        (precision, 1.0 / precision)
+    })
+});
+
 fn precision_of(stored: u8) -> f64 {
-    if stored == 0 { 0.0 } else { ((f64::from(stored) - 1.0) / PRECISION_STEPS).exp2() }
+    PRECISIONS[usize::from(stored)].0
+}
+
+/// The nearest whole number, halves away from 0: what `round` gives for numbers this small, without a call.
+fn nearest(number: f64) -> i32 {
+    (number + 0.5f64.copysign(number)) as i32
 }
 
 /// A comparison, before calibration.
@@ -50,6 +107,8 @@ pub struct TableScore {
     pub row_count: u32,
     /// Tables' worth of evidence in the profile.
     pub weight: f64,
+    /// How far the tenant's own people are the population, \[0, 1).
+    pub tenant_share: f64,
 }
 
 /// Degrees of freedom of factors and of remainders: how far a person's bad days reach. On people left out, 3 to 20 do
@@ -65,6 +124,11 @@ impl TableScore {
 }
 
 impl TableProfile {
+    /// Whether every slot has a deviation and a count.
+    pub fn sound(&self) -> bool {
+        self.deviations.len() == self.counts.len()
+    }
+
     /// Nominal tables' worth of evidence.
     pub fn weight(&self) -> f64 {
         f64::from(self.weight_hundredths) / 100.0
@@ -72,7 +136,76 @@ impl TableProfile {
 
     /// Mean coordinates, in a person's own variation.
     pub fn means(&self) -> impl Iterator<Item = f64> {
-        self.means.iter().map(|mean| f64::from(*mean) / 100.0)
+        self.stored_means().iter().map(|mean| f64::from(*mean) / 100.0)
+    }
+
+    /// Which coordinates the profile is in.
+    pub fn basis(&self) -> u32 {
+        self.basis
+    }
+
+    /// Mean coordinates as they are kept, in hundredths.
+    pub(super) fn stored_means(&self) -> &[i16] {
+        let count = self.means.iter().position(|mean| *mean == BEHIND_MEANS).unwrap_or(self.means.len());
+        &self.means[..count]
+    }
+
+    /// Per slot the kept remainder in steps, and whether anything was heard.
+    pub(super) fn stored_slots(&self) -> impl Iterator<Item = (i8, bool)> {
+        self.deviations.iter().zip(&self.counts).map(|(step, count)| (*step, *count > 0))
+    }
+
+    /// How tables vary from day to day; absent before a second day.
+    pub fn varied(&self) -> Option<Varied<'_>> {
+        let behind = self.means.get(self.stored_means().len() + 1..)?;
+        let (differences, rest) = behind.split_at_checked(behind.len().checked_sub(VARIED_NUMBERS)?)?;
+        match rest {
+            [remainder_square, days, _] if *days > 0 => {
+                Some(Varied { differences, remainder_square: *remainder_square })
+            }
+            _ => None,
+        }
+    }
+
+    /// Notes how a table differs from what was learned before; of one day nothing, since a sitting says nothing of days.
+    fn vary(&mut self, placed: &Placed, own: f64, day: u16, parameters: &TableParameters) {
+        let count = self.stored_means().len();
+        if self.means.len() != 2 * count + 1 + VARIED_NUMBERS {
+            self.means.truncate(count);
+            self.means.push(BEHIND_MEANS);
+            self.means.resize(2 * count + 1 + VARIED_NUMBERS, 0);
+        } else if self.weight_hundredths > 0 && self.means[2 * count + 3].cast_unsigned() != day {
+            let known = self.mean_variance();
+            let days = self.means[2 * count + 2].clamp(0, VARIED_DAYS_MAX - 1) + 1;
+            let share = 1.0 / f64::from(days);
+            let sign = if days % 2 == 0 { -1.0 } else { 1.0 };
+            let (means, behind) = self.means.split_at_mut(count);
+            for ((mean, kept), now) in means.iter().zip(&mut behind[1..]).zip(&placed.coordinates) {
+                let difference = sign * (100.0 * now - f64::from(*mean)) / (own + known).sqrt();
+                let joined = (1.0 - share).sqrt() * f64::from(*kept) + share.sqrt() * difference;
+                *kept = joined.round().clamp(-VARIED_BOUND, VARIED_BOUND) as i16;
+            }
+            if let Some(square) = self.remainder_square(placed, parameters) {
+                let kept = f64::from(self.means[2 * count + 1]);
+                let joined = (1.0 - share) * kept + share * 100.0 * square;
+                self.means[2 * count + 1] = joined.round().clamp(0.0, VARIED_BOUND) as i16;
+            }
+            self.means[2 * count + 2] = days;
+        }
+        self.means[2 * count + 3] = day.cast_signed();
+    }
+
+    /// Mean over slots of the squared difference of a table's remainders from what is kept, by what is expected of it.
+    fn remainder_square(&self, placed: &Placed, parameters: &TableParameters) -> Option<f64> {
+        let (mut sum, mut count) = (0.0, 0.0);
+        for (slot, remainder, variance) in &placed.remainders {
+            if let Some((mean, doubt)) = self.slot(*slot) {
+                let common = COMMON_SHARE * parameters.slot_cell(*slot).table_variance;
+                sum += (remainder - mean).powi(2) / (variance + doubt + common);
+                count += 1.0;
+            }
+        }
+        (count > 0.0).then(|| sum / count)
     }
 
     /// Own variance of the mean coordinates.
@@ -84,14 +217,20 @@ impl TableProfile {
     pub fn speaks(&self, parameters: &TableParameters) -> bool {
         self.weight_hundredths > 0
             && self.basis == parameters.profile_basis()
-            && self.means.len() == parameters.between_variance.len()
+            && self.stored_means().len() == parameters.between_variance.len()
             && self.deviations.len() == parameters.slots.len()
             && self.counts.len() == parameters.slots.len()
     }
 
-    /// Learns one table.
-    pub fn learn(&mut self, observation: &TableObservation, parameters: &TableParameters) {
-        let Some(placed) = parameters.place(observation) else { return };
+    /// Learns one table, typed on a day counted from any.
+    pub fn learn(&mut self, observation: &TableObservation, parameters: &TableParameters, day: u16) {
+        if let Some(placed) = parameters.place(observation) {
+            self.learn_placed(&placed, observation.press_count, parameters, day);
+        }
+    }
+
+    /// Learns a table that has been placed by the same parameters.
+    pub fn learn_placed(&mut self, placed: &Placed, press_count: u32, parameters: &TableParameters, day: u16) {
         if !self.speaks(parameters) {
             let slots = parameters.slots.len();
             *self = Self {
@@ -102,7 +241,9 @@ impl TableProfile {
                 ..Self::default()
             };
         }
-        let added = 1.0 / own_variance(f64::from(observation.press_count));
+        let own = own_variance(f64::from(press_count));
+        self.vary(placed, own, day, parameters);
+        let added = 1.0 / own;
         let before = self.weight();
         let kept = before.min(TABLES_KEPT_MAX - added);
         let weight = kept + added;
@@ -111,7 +252,7 @@ impl TableProfile {
             *mean = (moved * 100.0).round().clamp(-32_000.0, 32_000.0) as i16;
         }
         self.weight_hundredths = (weight * 100.0).round().clamp(1.0, 65_000.0) as u16;
-        self.press_count = self.press_count.saturating_add(observation.press_count);
+        self.press_count = self.press_count.saturating_add(press_count);
         if kept < before {
             let share = kept / before;
             self.counts.iter_mut().for_each(|count| *count = stored_precision(precision_of(*count) * share));
@@ -126,7 +267,7 @@ impl TableProfile {
         let (Some(deviation), Some(count)) = (self.deviations.get_mut(slot), self.counts.get_mut(slot)) else { return };
         let kept = precision_of(*count);
         let moved = (f64::from(*deviation) * SLOT_STEP * kept + mean * precision) / (kept + precision);
-        *deviation = (moved / SLOT_STEP).round().clamp(-127.0, 127.0) as i8;
+        *deviation = nearest(moved / SLOT_STEP).clamp(-127, 127) as i8;
         *count = stored_precision(kept + precision);
     }
 
@@ -135,14 +276,23 @@ impl TableProfile {
         if other.weight_hundredths == 0 {
             return;
         }
-        if self.weight_hundredths == 0 || self.basis != other.basis || self.means.len() != other.means.len() {
+        if self.weight_hundredths == 0
+            || self.basis != other.basis
+            || self.stored_means().len() != other.stored_means().len()
+        {
             if other.press_count > self.press_count {
                 *self = other.clone();
             }
             return;
         }
         let (mine, theirs) = (self.weight(), other.weight());
-        for (mean, added) in self.means.iter_mut().zip(&other.means) {
+        // How the better known one varies is how the worker does.
+        let count = self.stored_means().len();
+        if theirs > mine {
+            self.means.truncate(count);
+            self.means.extend_from_slice(&other.means[count..]);
+        }
+        for (mean, added) in self.means.iter_mut().zip(other.stored_means()) {
             *mean = ((f64::from(*mean) * mine + f64::from(*added) * theirs) / (mine + theirs)).round() as i16;
         }
         for (slot, (deviation, count)) in other.deviations.iter().zip(&other.counts).enumerate() {
@@ -156,36 +306,40 @@ impl TableProfile {
 
     /// A slot's mean and the variance of that mean; absent when nothing was heard.
     pub fn slot(&self, slot: usize) -> Option<(f64, f64)> {
-        let precision = precision_of(*self.counts.get(slot)?);
+        let (precision, variance) = PRECISIONS[usize::from(*self.counts.get(slot)?)];
         let deviation = f64::from(*self.deviations.get(slot)?) * SLOT_STEP;
-        (precision > 0.0).then(|| (deviation, 1.0 / precision))
+        (precision > 0.0).then_some((deviation, variance))
     }
 
-    /// Compares a table with what was learned; absent when nothing was.
+    /// Compares a table with what was learned, among everybody; absent when nothing was.
     pub fn score(&self, observation: &TableObservation, parameters: &TableParameters) -> Option<TableScore> {
         if !self.speaks(parameters) {
             return None;
         }
         let placed = parameters.place(observation)?;
-        Some(self.score_placed(&placed, observation.press_count, parameters))
+        Some(self.score_placed(&placed, observation.press_count, parameters, &Population::of(parameters, None)))
     }
 
-    /// Compares a table that has been placed; the profile must be of the same parameters.
-    pub fn score_placed(&self, placed: &Placed, press_count: u32, parameters: &TableParameters) -> TableScore {
+    /// Compares a table that has been placed, among a population; all must be of the same parameters, in which the
+    /// profile [speaks](Self::speaks).
+    pub fn score_placed(
+        &self,
+        placed: &Placed,
+        press_count: u32,
+        parameters: &TableParameters,
+        population: &Population<'_>,
+    ) -> TableScore {
         let own = own_variance(f64::from(press_count));
         let (mut factors, mut remainders) = (PairSum::new(), PairSum::new());
-        let known = self.mean_variance();
-        let population = &parameters.population;
-        for (index, (coordinate, mean)) in placed.coordinates.iter().zip(self.means()).enumerate() {
-            let centre = population.coordinate(index);
-            factors.add(mean - centre, coordinate - centre, known, own, parameters.between_variance[index]);
-        }
+        let places = population.compare(self.means(), placed.coordinates.iter().copied(), self.mean_variance(), own);
+        factors.add_places(&places, placed.coordinates.len());
+        let scale = population.remainder_scale;
         for (slot, remainder, variance) in &placed.remainders {
             if let Some((mean, doubt)) = self.slot(*slot) {
                 let cell = parameters.slot_cell(*slot);
-                let known = doubt + COMMON_SHARE * cell.table_variance;
+                let known = scale * (doubt + COMMON_SHARE * cell.table_variance);
                 let centre = population.remainder(*slot);
-                remainders.add(mean - centre, remainder - centre, known, *variance, cell.person_variance);
+                remainders.add(mean - centre, remainder - centre, known, scale * variance, cell.person_variance);
             }
         }
         TableScore {
@@ -193,6 +347,7 @@ impl TableProfile {
             remainder_ratio: remainders.ratio(REMAINDER_FREEDOM),
             row_count: placed.row_count,
             weight: self.weight(),
+            tenant_share: population.share,
         }
     }
 
@@ -224,6 +379,7 @@ impl TableProfile {
             remainder_ratio: remainders.ratio(REMAINDER_FREEDOM),
             row_count,
             weight: self.weight().max(other.weight()),
+            tenant_share: 0.0,
         })
     }
 }
@@ -252,7 +408,7 @@ mod tests {
 
     fn learned(tables: &[TableObservation]) -> TableProfile {
         let mut profile = TableProfile::default();
-        tables.iter().for_each(|table| profile.learn(table, &parameters()));
+        tables.iter().for_each(|table| profile.learn(table, &parameters(), 0));
         profile
     }
 
@@ -288,7 +444,7 @@ mod tests {
     fn a_settled_profile_follows_its_worker() {
         let mut profile = learned(&vec![table(0.3, 0.1); 40]);
         let before = score(&profile, &table(0.0, -0.1));
-        (0..24).for_each(|_| profile.learn(&table(0.0, -0.1), &parameters()));
+        (0..24).for_each(|_| profile.learn(&table(0.0, -0.1), &parameters(), 0));
         assert!(score(&profile, &table(0.0, -0.1)) < before.min(0.0));
     }
 
@@ -298,7 +454,7 @@ mod tests {
         let mut profile = learned(&[table(0.3, 0.0)]);
         parameters.basis += 1;
         assert!(profile.score(&table(0.3, 0.0), &parameters).is_none());
-        profile.learn(&table(0.1, 0.0), &parameters);
+        profile.learn(&table(0.1, 0.0), &parameters, 0);
         assert!(profile.speaks(&parameters) && profile.press_count == 250);
     }
 
@@ -317,5 +473,11 @@ mod tests {
             assert!((precision_of(stored_precision(precision)) / precision - 1.0).abs() < 0.05);
         }
         assert_eq!(precision_of(stored_precision(0.0)), 0.0);
+        // As the logarithm itself rounds.
+        for step in 0..4_000 {
+            let precision = (f64::from(step) * 0.005 + 0.0001).exp();
+            let rounded = (PRECISION_STEPS * precision.log2() + 1.0).round().min(255.0) as u8;
+            assert_eq!(stored_precision(precision), rounded, "{precision}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! One cadence table, measured: rows of times and of how steady they are, each with the doubt its clock leaves.
 
-use super::phrase::{log_dwell, log_press_interval};
+use super::lineup::{DWELL_SHIFT_MICROS, PRESS_INTERVAL_SHIFT_MICROS};
 use crate::event::CadenceTable;
 
 /// Keys that tables may hold: 26 letters, enter, erase, space.
@@ -83,11 +83,11 @@ impl TableObservation {
         let mut steadiness = Vec::with_capacity(table.keys.len());
         for row in &table.keys {
             let (Some(key), true) = (key_index(row.usage), row.dwell_median_micros > 0) else { continue };
-            let log_time = log_dwell(f64::from(row.dwell_median_micros));
-            let timed = timed(key, log_time, row.dwell_spread_micros, row.count, step);
+            let shifted = f64::from(row.dwell_median_micros) + DWELL_SHIFT_MICROS;
+            let timed = timed(key, shifted, row.dwell_spread_micros, row.count, step);
             rows.push(timed);
             if row.count >= STEADINESS_PRESSES_MIN {
-                steadiness.push(steady(&timed, row.dwell_spread_micros, step));
+                steadiness.push(steady(&timed, shifted, row.dwell_spread_micros, step));
             }
         }
         for row in &table.digraphs {
@@ -96,28 +96,27 @@ impl TableObservation {
             else {
                 continue;
             };
-            let log_time = log_press_interval(f64::from(row.press_interval_median_micros));
+            let shifted = f64::from(row.press_interval_median_micros) + PRESS_INTERVAL_SHIFT_MICROS;
             let cell = KEY_COUNT + first * KEY_COUNT + second;
-            rows.push(timed(cell, log_time, row.press_interval_spread_micros, row.count, step));
+            rows.push(timed(cell, shifted, row.press_interval_spread_micros, row.count, step));
         }
         rows.extend(steadiness);
         Self { press_count: table.press_count, rows }
     }
 }
 
-/// A row of a median time.
-fn timed(cell: usize, log_time: f64, spread_micros: u32, count: u32, step: f64) -> TableRow {
-    let shifted = log_time.exp();
+/// A row of a median time, `shifted` as phrases' times are before the logarithm.
+fn timed(cell: usize, shifted: f64, spread_micros: u32, count: u32, step: f64) -> TableRow {
     // Two stamps, each uniform in its step. The median of many lies between steps only as far as they are spread.
     let clock_variance = step * step / 6.0 / (shifted * shifted) / f64::from(count.max(1)).sqrt();
     let deviation = f64::from(spread_micros) / shifted / HALF_RANGE;
     let own_variance = (count >= STEADINESS_PRESSES_MIN).then_some(deviation * deviation);
-    TableRow { cell: cell as u16, log_time, count: expected_count(count), clock_variance, own_variance }
+    let (log_time, count) = (shifted.ln(), expected_count(count));
+    TableRow { cell: cell as u16, log_time, count, clock_variance, own_variance }
 }
 
 /// The steadiness of a key, the part of its spread that the clock makes taken out.
-fn steady(timed: &TableRow, spread_micros: u32, step: f64) -> TableRow {
-    let shifted = timed.log_time.exp();
+fn steady(timed: &TableRow, shifted: f64, spread_micros: u32, step: f64) -> TableRow {
     let (spread, clock) = (f64::from(spread_micros) / shifted, HALF_RANGE * step / shifted);
     let own = (spread * spread - clock * clock / 6.0).max(0.0).sqrt();
     TableRow {

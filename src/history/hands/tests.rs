@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 fn hand(percent: u32) -> Hand {
     let mut profile = TableProfile::default();
     let observation = observed(None, Some(table(percent))).table;
-    observation.iter().for_each(|table| profile.learn(table, &parameters().table));
+    observation.iter().for_each(|table| profile.learn(table, &parameters().table, 0));
     parameters().table.hand(&profile).unwrap()
 }
 

@@ -179,6 +179,47 @@ fn what_is_damaged_is_refused_by_name() {
     assert!(store.verdict(tenant, "e-1").unwrap().is_some());
 }
 
+/// Every file under a directory that ends like one the database wrote whole.
+fn whole_files(directory: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(whole_files(&path));
+        } else if std::fs::read(&path)
+            .is_ok_and(|bytes| bytes.len() > 38 && bytes[bytes.len() - 38..].starts_with(b"SFA!"))
+        {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn a_count_that_asks_for_more_memory_than_there_is_is_damage_and_no_abort() {
+    let directory = tempfile::tempdir().unwrap();
+    {
+        let store = durable(directory.path(), service());
+        let tenant = store.tenant("acme").unwrap();
+        words(assess(&store, tenant, &arrival("e-1", "w-1", 1)));
+    }
+    let files = whole_files(directory.path());
+    assert!(!files.is_empty(), "the database writes its files otherwise now: look at history/intact.rs");
+    for file in files {
+        let sound = std::fs::read(&file).unwrap();
+        let at = sound.len() - 16;
+        let contents = u64::from_le_bytes(sound[at..at + 8].try_into().unwrap()) as usize;
+        let mut damaged = sound.clone();
+        damaged[contents + 7] = 0xff;
+        std::fs::write(&file, &damaged).unwrap();
+        let error = DurableStore::<Taught, Said>::open(directory.path(), service()).map(|_| ()).unwrap_err();
+        assert!(matches!(&error, StoreError::Damaged { .. }), "{error}");
+        assert!(error.to_string().contains(file.file_name().unwrap().to_str().unwrap()), "{error}");
+        std::fs::write(&file, &sound).unwrap();
+    }
+    drop(durable(directory.path(), service()));
+}
+
 #[test]
 fn a_record_of_no_numbers_is_refused_by_worker_and_quantity() {
     let mut record = WorkerRecord::default();

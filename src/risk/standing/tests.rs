@@ -18,6 +18,7 @@ fn entry(finding: &str, evidence_max: f64, evidence_max_sustained: f64) -> Findi
         evidence_max,
         evidence_max_sustained,
         cumulative: false,
+        weight: 1.0,
     }
 }
 

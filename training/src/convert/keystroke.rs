@@ -321,6 +321,7 @@ pub fn ordered_requests(
             }
         }
     }
+    requests.sort_by_key(|request| request.truth != "enrol");
     requests
 }
 
@@ -525,7 +526,9 @@ fn split(typist: &Typist, presses: usize, enrol: usize) -> Split {
 }
 
 /// Tables: `enrol` blocks of `presses` presses learned always, later ones as mated probes; `strangers` others try each
-/// worker with one block each; no probe is learned. Truths: `enrol`, `mated`, `non_mated STRANGER`.
+/// worker with one block each; no probe is learned. Everybody has enrolled when the first is tried, as in a tenant that
+/// is there already. Tables of one session are of one day, but for Aalto's, where each stands for a day. Truths: `enrol`,
+/// `mated`, `non_mated STRANGER`.
 pub fn table_requests(
     typists: &[Typist],
     set: KeystrokeSet,
@@ -542,7 +545,9 @@ pub fn table_requests(
         }
         let mut push = |block: &[Stretch], index: usize, update: Update, truth: String| {
             serial += 1;
-            let mut event = bare_event(&typist.subject, format!("t{serial}"), index);
+            let session = block.first().map_or(0, |stretch| stretch.session as usize);
+            let day = if set == KeystrokeSet::Aalto { index } else { session };
+            let mut event = bare_event(&typist.subject, format!("t{serial}"), day);
             event.activity = 4;
             event.cadence = Some(table_of(block, set));
             requests.push(Request { event, update, truth, group: typist.subject.clone() });
@@ -563,5 +568,6 @@ pub fn table_requests(
             }
         }
     }
+    requests.sort_by_key(|request| request.truth != "enrol");
     requests
 }

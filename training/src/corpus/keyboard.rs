@@ -102,8 +102,9 @@ pub fn keyboard(random: &mut Random) -> Keyboard {
         _ => random.gen_range(5.0..14.0),
     };
     let jitter_millis = match random.gen_range(0..100) {
-        0..45 => random.gen_range(0.02..0.4),
-        45..65 => random.gen_range(0.4..1.5),
+        // Systems stamp at the interrupt, and browsers hand that on with the event.
+        0..65 => random.gen_range(0.02..0.4),
+        65..85 => random.gen_range(0.4..1.5),
         // Pages that read the clock in their handler stamp when they come to it.
         _ => random.gen_range(1.5..5.0),
     };

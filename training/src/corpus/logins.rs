@@ -1,6 +1,7 @@
 //! Reader of the semi-real logins: real session times, invented networks and attacks. Ours: train and measure.
 
 use flate2::read::GzDecoder;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
@@ -58,6 +59,18 @@ pub fn fitted(user: &str) -> bool {
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     (hash >> 32) % 5 < 3
+}
+
+/// The country most of each user's logins at home come from: what they would claim. By user.
+pub fn home_countries<'a>(logins: &'a [Login]) -> BTreeMap<&'a str, &'a str> {
+    let mut counts: BTreeMap<&'a str, BTreeMap<&'a str, usize>> = BTreeMap::new();
+    for login in logins.iter().filter(|login| login.label == "legit") {
+        *counts.entry(&login.user).or_default().entry(&login.country).or_default() += 1;
+    }
+    let most = |(user, countries): (&'a str, BTreeMap<&'a str, usize>)| {
+        countries.into_iter().max_by_key(|(_, count)| *count).map(|(country, _)| (user, country))
+    };
+    counts.into_iter().filter_map(most).collect()
 }
 
 /// The CLDR region code of an English country name as the sets spell it; `None` when not listed.

@@ -33,6 +33,7 @@ pub struct Hand {
     pause_millis: f64,
     drift_share: f64,
     tremor: f64,
+    clutch_pixels: f64,
 }
 
 /// Draws a person.
@@ -44,6 +45,8 @@ pub fn hand(random: &mut Random) -> Hand {
         // Some read along a line with the pointer for minutes: whole windows of single pixels.
         drift_share: if random.gen_bool(0.3) { random.gen_range(0.7..0.97) } else { random.gen_range(0.1..0.6) },
         tremor: random.gen_range(0.0..0.6),
+        // Balls and pads are moved in strokes: stopped and taken up again at full speed.
+        clutch_pixels: if random.gen_bool(0.3) { random.gen_range(40.0..250.0) } else { f64::INFINITY },
     }
 }
 
@@ -86,16 +89,23 @@ pub fn path(hand: &Hand, length: usize, random: &mut Random) -> Vec<(f64, f64)> 
                     progress
                 })
                 .collect();
+            let mut stroke_end = hand.clutch_pixels * random.gen_range(0.5..1.5);
             for pace in &paces {
                 let s = pace / progress;
                 let along = part * s.powi(3) * (10.0 - 15.0 * s + 6.0 * s * s);
                 let across = curve * (std::f64::consts::PI * s).sin();
                 tremor.0 = tremor.0 * 0.97 + normal(random) * 0.06 * hand.tremor;
                 tremor.1 = tremor.1 * 0.97 + normal(random) * 0.06 * hand.tremor;
-                out.push((
+                let at = (
                     x + along * turn.cos() - across * turn.sin() + tremor.0,
                     y + along * turn.sin() + across * turn.cos() + tremor.1,
-                ));
+                );
+                out.push(at);
+                if along.abs() > stroke_end {
+                    stroke_end += hand.clutch_pixels * random.gen_range(0.5..1.5);
+                    let lifted = log_normal(random, 110.0, 0.5) as usize;
+                    out.extend(std::iter::repeat_n(at, lifted));
+                }
             }
             (x, y) = (x + part * turn.cos(), y + part * turn.sin());
             left -= part;
@@ -128,13 +138,18 @@ pub struct Device {
     jitter_millis: f64,
     /// Share of reports that miss their slot and come with the next.
     slip: f64,
+    /// Whether what the sensor saw between two slots of the link goes out as one report (most do) or as several.
+    merges: bool,
 }
 
 /// Draws a local device: USB at 125, 250, 500 and 1000 Hz, Bluetooth, touchpads.
 pub fn device(random: &mut Random) -> Device {
     let jitter = exponential(random, 0.2);
     let (sensor_millis, link_millis, jitter_millis, slip) = match random.gen_range(0..100) {
-        0..34 => (8.0, 0.0, jitter, 0.0),
+        0..28 => (8.0, 0.0, jitter, 0.0),
+        // A wireless mouse looks by its own clock and its dongle is polled by the machine's: two looks share a report
+        // now and then.
+        28..34 => (random.gen_range(4.0..9.5), [8.0, 8.0, 4.0, 10.0][random.gen_range(0..4)], jitter, 0.0),
         34..40 => (10.0, 0.0, jitter, 0.0),
         40..45 => (4.0, 0.0, jitter, 0.0),
         45..49 => (2.0, 0.0, jitter, 0.0),
@@ -146,7 +161,7 @@ pub fn device(random: &mut Random) -> Device {
         // Touchpads: 80 to 140 Hz, less even than mice.
         _ => (random.gen_range(7.0..13.0), 0.0, random.gen_range(0.2..1.5), 0.0),
     };
-    Device { sensor_millis, link_millis, jitter_millis, slip }
+    Device { sensor_millis, link_millis, jitter_millis, slip, merges: random.gen_bool(0.75) }
 }
 
 /// What the device delivers of a path.
@@ -155,6 +170,7 @@ pub fn reports(device: &Device, path: &[(f64, f64)], random: &mut Random) -> Vec
     let link_phase = random.r#gen::<f64>() * device.link_millis;
     let mut out: Vec<Move> = Vec::new();
     let (mut before, mut last) = ((i32::MIN, i32::MIN), f64::NEG_INFINITY);
+    let mut slot = f64::NEG_INFINITY;
     let mut look = 0u64;
     loop {
         let time = phase + look as f64 * device.sensor_millis;
@@ -173,6 +189,14 @@ pub fn reports(device: &Device, path: &[(f64, f64)], random: &mut Random) -> Vec
         if device.slip > 0.0 && random.gen_bool(device.slip) {
             delivered += device.sensor_millis;
         }
+        if device.merges && device.link_millis > 0.0 && delivered < slot + 0.5 * device.link_millis {
+            // The slot is taken: the report that waits in it takes the newest position along.
+            if let Some(waiting) = out.last_mut() {
+                (waiting.1, waiting.2) = position;
+                continue;
+            }
+        }
+        slot = delivered;
         delivered += device.jitter_millis * normal(random).abs();
         last = delivered.max(last + 0.05);
         out.push((last, position.0, position.1));
@@ -182,10 +206,10 @@ pub fn reports(device: &Device, path: &[(f64, f64)], random: &mut Random) -> Vec
 /// What a machine's load does to delivery: small waits always, stalls on loaded machines.
 pub fn load(moves: &[Move], random: &mut Random) -> Vec<Move> {
     let (wait, stalls_per_second) = match random.gen_range(0..100) {
-        0..55 => (0.05, 0.0),
-        55..80 => (random.gen_range(0.1..0.8), 0.02),
-        80..95 => (random.gen_range(0.3..1.5), random.gen_range(0.05..0.4)),
-        _ => (random.gen_range(0.5..2.5), random.gen_range(0.2..1.0)),
+        0..70 => (0.05, 0.02),
+        70..88 => (random.gen_range(0.1..0.5), 0.05),
+        88..97 => (random.gen_range(0.2..1.0), random.gen_range(0.05..0.4)),
+        _ => (random.gen_range(0.5..2.0), random.gen_range(0.2..1.0)),
     };
     let merge = random.gen_bool(0.5);
     let mut stalled_until = f64::NEG_INFINITY;
@@ -224,6 +248,12 @@ pub enum Treatment {
     Holds(f64),
     /// Every move passes; a share waits for the next one and goes in its packet.
     Together(f64),
+    /// Every move passes, re-timed by a program's own clock or loop: late by up to a few milliseconds each, in order.
+    Restamps(f64),
+    /// Moves leave together whenever the far end has answered: once a round trip.
+    Turns(f64),
+    /// A page gathers moves by a timer (0: it does not); a gadget then reports once per poll.
+    Gadget(f64, f64),
     /// Every move passes and only the network shows.
     Through,
 }
@@ -238,21 +268,30 @@ pub struct Relay {
     recovery_millis: f64,
     server_wait_millis: f64,
     server_tick_millis: f64,
+    collapses: bool,
 }
 
 /// Draws a relay. Those that would leave no trace at all (everything passes, nothing jitters) are not drawn.
 pub fn relay(random: &mut Random) -> Relay {
     let treatment = match random.gen_range(0..100) {
-        0..35 => Treatment::Throttle(random.gen_range(12.0..45.0)),
-        35..55 => {
+        0..22 => Treatment::Throttle(random.gen_range(12.0..45.0)),
+        22..36 => {
             Treatment::Frames([16.667, 16.667, 33.333, 20.0, 25.0, 15.625, 50.0, 31.25, 13.333][random.gen_range(0..9)])
         }
-        55..67 => Treatment::Batches(random.gen_range(9.0..40.0)),
-        67..78 => Treatment::Holds(random.gen_range(0.1..0.4)),
-        78..90 => Treatment::Together(random.gen_range(0.08..0.4)),
+        36..46 => Treatment::Batches(random.gen_range(9.0..40.0)),
+        46..56 => Treatment::Holds(random.gen_range(0.1..0.4)),
+        // Remote Desktop is the commonest relay of all and sends moves in pairs.
+        56..72 => Treatment::Together(random.gen_range(0.08..0.4)),
+        72..77 => Treatment::Restamps(random.gen_range(1.5..4.0)),
+        77..80 => Treatment::Turns(random.gen_range(15.0..280.0)),
+        80..89 => Treatment::Gadget(
+            [0.0, 8.0, 10.0, 10.0, 16.667, 33.333, 100.0][random.gen_range(0..7)],
+            [1.0, 1.0, 2.0, 4.0, 8.0, 8.0, 10.0][random.gen_range(0..7)],
+        ),
         _ => Treatment::Through,
     };
-    let quiet = random.gen_bool(0.4) && treatment != Treatment::Through;
+    let bare = matches!(treatment, Treatment::Through | Treatment::Gadget(..));
+    let quiet = random.gen_bool(0.4) && !bare;
     let jitter_millis = if quiet { exponential(random, 0.4) } else { log_normal(random, 6.0, 1.0).clamp(1.5, 40.0) };
     Relay {
         treatment,
@@ -261,7 +300,14 @@ pub fn relay(random: &mut Random) -> Relay {
         loss: if random.gen_bool(0.7) { 0.0 } else { random.gen_range(0.003..0.03) },
         recovery_millis: random.gen_range(30.0..400.0),
         server_wait_millis: exponential(random, 0.8),
-        server_tick_millis: if random.gen_bool(0.85) {
+        // What goes in heaps by design arrives in heaps.
+        collapses: !matches!(
+            treatment,
+            Treatment::Together(_) | Treatment::Holds(_) | Treatment::Batches(_) | Treatment::Turns(_)
+        ) && random.gen_bool(0.5),
+        server_tick_millis: if let Treatment::Gadget(_, poll) = treatment {
+            poll
+        } else if random.gen_bool(0.85) {
             0.0
         } else {
             [1.0, 2.0, 4.0, 8.0, 8.0, 10.0][random.gen_range(0..6)]
@@ -274,7 +320,9 @@ pub fn relayed(relay: &Relay, moves: &[Move], random: &mut Random) -> Vec<Move> 
     let sent = treated(relay, moves, random);
     let (mut arrived, mut last) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
     let tick = relay.server_tick_millis;
-    sent.into_iter()
+    let gadget = matches!(relay.treatment, Treatment::Gadget(..));
+    let mut out: Vec<Move> = sent
+        .into_iter()
         .map(|(time, x, y)| {
             let mut arrival = time + exponential(random, relay.jitter_millis);
             if relay.loss > 0.0 && random.gen_bool(relay.loss) {
@@ -285,11 +333,22 @@ pub fn relayed(relay: &Relay, moves: &[Move], random: &mut Random) -> Vec<Move> 
             let mut injected = arrived + exponential(random, relay.server_wait_millis);
             if tick > 0.0 {
                 injected = (injected / tick).ceil() * tick;
+                if gadget {
+                    // One report a poll: what came in a heap goes on at an even pace.
+                    injected = injected.max(last + tick);
+                }
             }
             last = injected.max(last + 0.02);
             (last, x, y)
         })
-        .collect()
+        .collect();
+    if relay.collapses {
+        // The far end asks where the pointer is now, so what came in a heap is one move with all their way.
+        out.reverse();
+        out.dedup_by(|earlier, later| later.0 - earlier.0 < 0.3);
+        out.reverse();
+    }
+    out
 }
 
 fn treated(relay: &Relay, moves: &[Move], random: &mut Random) -> Vec<Move> {
@@ -298,6 +357,32 @@ fn treated(relay: &Relay, moves: &[Move], random: &mut Random) -> Vec<Move> {
     };
     match relay.treatment {
         Treatment::Through => moves.to_vec(),
+        Treatment::Gadget(timer, _) if timer <= 0.0 => moves.to_vec(),
+        Treatment::Gadget(timer, _) => merged(moves, |time| (time / timer).ceil() * timer, 0.3, random),
+        Treatment::Restamps(spread) => {
+            let mut last = f64::NEG_INFINITY;
+            let late = |random: &mut Random| (spread * (2.0 + normal(random))).max(0.0);
+            moves
+                .iter()
+                .map(|(time, x, y)| {
+                    last = (time + late(random)).max(last + 0.02);
+                    (last, *x, *y)
+                })
+                .collect()
+        }
+        Treatment::Turns(round_trip) => {
+            let mut answered = f64::NEG_INFINITY;
+            moves
+                .iter()
+                .map(|(time, x, y)| {
+                    if *time > answered {
+                        answered = time + round_trip * log_normal(random, 1.0, 0.05);
+                        return (*time, *x, *y);
+                    }
+                    (answered, *x, *y)
+                })
+                .collect()
+        }
         Treatment::Holds(share) => {
             let mut last = f64::NEG_INFINITY;
             moves

@@ -59,11 +59,13 @@ pub fn fit_on(data: &Path, chosen: &dyn Fn(&str) -> bool) -> Result<Parameters, 
             bias: 0.0,
             weights: vec![0.0; TERM_COUNT],
             inside_rate: INSIDE_RATE,
+            newcomer: familiarity::Newcomer::default(),
         },
         round_trip,
         accept_log_odds: 20.0,
     };
     parameters.familiarity.novelty_rates = novelty_rates(&logins, &samples, &parameters);
+    parameters.familiarity.newcomer = newcomer(&logins, &samples);
     for _ in 0..ROUNDS {
         fit_familiarity(&logins, &samples, &mut parameters)?;
     }
@@ -102,6 +104,45 @@ fn novelty_rates(logins: &[logins::Login], samples: &[Samples], parameters: &Par
         profile.learn(&observation, parameters, samples.time);
     }
     trials.iter().zip(&novel).map(|(trials, novel): (&f64, &f64)| (novel / trials).clamp(0.001, 1.0)).collect()
+}
+
+/// First logins of a user that stand for those of a new hire.
+const NEWCOMER_LOGINS: usize = 5;
+/// What `network.claim` says already of an address outside the claimed region, nats; counted once.
+const CLAIM_SAYS: f64 = 1.0;
+
+/// What lies in the claimed region, of the users' first logins and of attacks from elsewhere: the claim is the country
+/// that most of a user's logins at home come from. Phones and shared exits are left out, as the serving code leaves out
+/// carriers and marked addresses.
+fn newcomer(logins: &[logins::Login], samples: &[Samples]) -> familiarity::Newcomer {
+    let homes = logins::home_countries(logins);
+    // Half a login either way, so that no share is 0 or 1.
+    let (mut honest, mut hostile) = ([0.5, 0.5], [0.5, 0.5]);
+    let (mut user, mut seen) = ("", 0);
+    for (login, samples) in logins.iter().zip(samples) {
+        if login.user != user {
+            (user, seen) = (&login.user, 0);
+        }
+        let away = usize::from(homes.get(login.user.as_str()) != Some(&login.country.as_str()));
+        let attack = login.label == "atk_naive" || login.label == "atk_vpn";
+        if attack {
+            hostile[away] += 1.0;
+        } else if login.label == "legit" || login.label == "legit_away" {
+            seen += 1;
+            if seen <= NEWCOMER_LOGINS && !observe(samples).radio() {
+                honest[away] += 1.0;
+            }
+        }
+    }
+    let share = |counts: [f64; 2], away: usize| counts[away] / (counts[0] + counts[1]);
+    let ratio = |away| {
+        let ratio: f64 = share(hostile, away) / share(honest, away);
+        ((1.0 - INSIDE_RATE) * ratio + INSIDE_RATE).ln()
+    };
+    familiarity::Newcomer {
+        elsewhere_log_odds: (ratio(1) - CLAIM_SAYS).clamp(0.0, 6.0),
+        claimed_log_odds: ratio(0).clamp(-3.0, 0.0),
+    }
 }
 
 /// One login replayed: terms, decayed sessions, who made it.
@@ -144,10 +185,17 @@ const PHONE_EXCUSE_MIN: f64 = -5.0;
 /// Sessions a user needs before their logins are fitted on: earlier ones are shrunk, not scored.
 const FIT_SESSIONS_MIN: f64 = 5.0;
 
+/// Hostile sessions that look like the worker's own: the inside share stands for them. That the set gives a targeted
+/// attacker a new lease of the user's own network every time is its invention, and would make every honest new lease
+/// suspicious.
+fn inside(label: &str) -> bool {
+    label == "farm" || label == "atk_targeted"
+}
+
 fn fit_familiarity(logins: &[logins::Login], samples: &[Samples], parameters: &mut Parameters) -> Result<(), String> {
     let replayed = replay(logins, samples, parameters);
     let chosen: Vec<&Replayed<'_>> =
-        replayed.iter().filter(|one| one.session_weight >= FIT_SESSIONS_MIN && one.login.label != "farm").collect();
+        replayed.iter().filter(|one| one.session_weight >= FIT_SESSIONS_MIN && !inside(&one.login.label)).collect();
     let truths = Array1::from_iter(chosen.iter().map(|one| !one.login.legit()));
     let hostile = truths.iter().filter(|hostile| **hostile).count() as f64;
     let prior_log_odds = (hostile / (truths.len() as f64 - hostile)).ln();
@@ -181,7 +229,7 @@ fn fit_familiarity(logins: &[logins::Login], samples: &[Samples], parameters: &m
     let mut naive: Vec<f64> = replayed
         .iter()
         .filter(|one| one.login.label == "atk_naive")
-        .map(|one| familiarity::score(&one.terms, one.session_weight, familiarity))
+        .map(|one| familiarity::score(&one.terms, one.session_weight, 0.0, familiarity))
         .map(|score| score.familiarity + score.travel)
         .collect();
     naive.sort_by(f64::total_cmp);
@@ -275,7 +323,11 @@ fn median_and_sigma(values: &[f64]) -> (f64, f64) {
 /// Access network that the serving code adds where its kind is not known, milliseconds.
 const ACCESS_MS: f64 = 4.0;
 
-fn fit_round_trip(data: &Path) -> Result<round_trip::Parameters, String> {
+/// Fits the round trips by region on the matrix.
+///
+/// # Errors
+/// Names the file that cannot be read, or the class with too few pairs.
+pub fn fit_round_trip(data: &Path) -> Result<round_trip::Parameters, String> {
     let matrix = pings::read(data)?;
     let servers: Vec<&pings::Server> = matrix.servers.iter().filter(|server| pings::fitted(server)).collect();
     let mut pairs = vec![Vec::new(); CLASS_COUNT];

@@ -11,19 +11,27 @@ use crate::corpus::motion::{self, exponential, log_normal, normal};
 use elsewhere::evidence::quantile::quantile_of_sorted;
 use elsewhere::evidence::remote_input::challenge::{self, Reactions};
 use elsewhere::evidence::remote_input::forest::{Doubt, Forest};
-use elsewhere::evidence::remote_input::{Parameters, Range, Usual, keys, pointer};
+use elsewhere::evidence::remote_input::{Parameters, Range, Usual, compare, keys, pointer};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus as Random;
 use std::path::Path;
 
 /// Simulated people for pointers: one local and one relayed stretch each per kind.
-const HANDS: u32 = 2_400;
+const HANDS: u32 = 8_000;
 /// Milliseconds of motion per stretch.
 const STRETCH_MILLIS: usize = 16_000;
 /// Most windows taken of one stretch, so that nobody dominates.
-const WINDOWS_PER_STRETCH: usize = 12;
+const WINDOWS_PER_STRETCH: usize = 8;
+/// Moves of the windows fitted on, in turn: a login's sample is short, a session's fills the longest.
+const WINDOW_LENGTHS: [usize; 5] = [50, 150, 50, 100, 75];
+/// How hard pointers are boosted: more trees said more, but each costs every login some ten nanoseconds.
+const POINTER_SETTINGS: Settings = Settings { trees: 300, rate: 0.13 };
 /// Weight of all recordings together beside all simulated stretches, where both are fitted on.
 const RECORDED_SHARE: f64 = 0.2;
+/// Spans between the knots of the comb's weight.
+const COMB_KNOTS: usize = 10;
+/// Most nats a lost comb may say, nats: some keyboards and loaded machines show none.
+const COMB_LOG_ODDS_MAX: f64 = 2.0;
 /// Windows of keys drawn per person and side.
 const KEY_WINDOWS: usize = 24;
 
@@ -54,8 +62,10 @@ pub fn refit_keys_from(
         |capture: &&Capture| !capture.report_only && capture.soundness.is_none_or(|found| found.keys && found.machine);
     let recorded: Vec<Capture> = recorded.iter().filter(sound).cloned().collect();
     let keys = fit_keys(data, &recorded, Some(protocol), &mut Random::seed_from_u64(seed))?;
-    let (comb_present, comb_lost_log_odds) = (keys.comb_present, keys.comb_lost_log_odds);
-    Ok(Parameters { keys: keys.forest, comb_present, comb_lost_log_odds, ..parameters.clone() })
+    let KeyFit { forest: keys, comb_present, comb_lost_log_odds, comb_log_odds, .. } = keys;
+    let mut refitted = Parameters { keys, comb_present, comb_lost_log_odds, comb_log_odds, ..parameters.clone() };
+    refitted.key_line = key_line(&refitted, Some(protocol))?;
+    Ok(refitted)
 }
 
 /// The same without the captured delays of one protocol.
@@ -63,35 +73,38 @@ pub fn fit_excluding(data: &Path, seed: u64, protocol: Option<&str>) -> Result<P
     let recorded = captures::captures(data)?;
     let mut random = Random::seed_from_u64(seed ^ 0x7265_6d6f_7465_696e);
     let rows = pointer_rows(&mut random);
-    let settings = Settings { trees: 160, rate: 0.14 };
-    let pointer_raw = forest::fit(&rows.raw, settings)?;
-    let pointer_coalesced = forest::fit(&rows.coalesced, settings)?;
-    let pointer_cadence = forest::fit(&rows.cadence, settings)?;
+    let pointer_raw = forest::fit(&rows.raw, POINTER_SETTINGS)?;
+    let pointer_coalesced = forest::fit(&rows.coalesced, POINTER_SETTINGS)?;
+    let pointer_cadence = forest::fit(&rows.cadence, POINTER_SETTINGS)?;
     let keys = fit_keys(data, &recorded, protocol, &mut random)?;
-    let parameters = Parameters {
+    let mut parameters = Parameters {
         pointer_raw,
         pointer_coalesced,
         pointer_cadence,
         keys: keys.forest,
         comb_present: keys.comb_present,
         comb_lost_log_odds: keys.comb_lost_log_odds,
+        comb_log_odds: keys.comb_log_odds,
+        key_line: (0.0, 1.0),
         // Nine in ten dwells under 20 ms: none of 1,000 people came near; e^5 is what that many can vouch for.
         auto_release_log_odds: 5.0,
-        // One relay in twenty (a KVM on a quiet line) leaves no trace; one desk in a hundred looks like a relay.
-        pointer_doubt: Doubt { unseen_relay_rate: 0.05, odd_machine_rate: 0.01 },
+        // One relayed window in ten of the project's own recordings leaves no trace (a KVM, a forwarded display on a
+        // quiet line); one desk in a hundred looks like a relay.
+        pointer_doubt: Doubt { unseen_relay_rate: 0.10, odd_machine_rate: 0.01 },
         // Keys say less: one relay in six without jitter hides in them. An auto-releasing KVM must still stand out.
         key_doubt: Doubt { unseen_relay_rate: 0.15, odd_machine_rate: 0.005 },
-        reactions: reactions(&mut random),
+        reactions: reactions_of(seed),
         usual: usual(&rows, &keys.local),
     };
+    parameters.key_line = key_line(&parameters, protocol)?;
     parameters.check()?;
     Ok(parameters)
 }
 
 /// The forest of raw pointer windows fitted on the simulated hands and, where any are given, on recordings that may be
 /// fitted on; for measuring what real desks and relays add. The model that ships is fitted on simulation alone.
-pub fn raw_pointer_forest(recorded: &[&Capture], seed: u64) -> Result<Forest, String> {
-    let mut rows = pointer_rows(&mut Random::seed_from_u64(seed ^ 0x7265_6d6f_7465_696e)).raw;
+pub fn raw_pointer_forest(simulated: &PointerRows, recorded: &[&Capture]) -> Result<Forest, String> {
+    let mut rows = simulated.raw.clone();
     let simulated = rows.len() as f64;
     let first = rows.len();
     // A relay that leaves no trace would only teach that desks are relays.
@@ -105,7 +118,7 @@ pub fn raw_pointer_forest(recorded: &[&Capture], seed: u64) -> Result<Forest, St
     for row in &mut rows[first..] {
         row.weight = weight;
     }
-    forest::fit(&rows, Settings { trees: 160, rate: 0.14 })
+    forest::fit(&rows, POINTER_SETTINGS)
 }
 
 /// Rows for the three pointer forests.
@@ -113,6 +126,11 @@ pub struct PointerRows {
     raw: Vec<Row>,
     coalesced: Vec<Row>,
     cadence: Vec<Row>,
+}
+
+/// The rows that a fit with this seed sees.
+pub fn simulated_pointers(seed: u64) -> PointerRows {
+    pointer_rows(&mut Random::seed_from_u64(seed ^ 0x7265_6d6f_7465_696e))
 }
 
 fn pointer_rows(random: &mut Random) -> PointerRows {
@@ -148,7 +166,12 @@ fn push_windows(
     group: u32,
 ) {
     let mut bare = Vec::new();
-    for window in moves.chunks_exact(pointer::WINDOW_MOVES).take(WINDOWS_PER_STRETCH) {
+    let mut from = 0;
+    // People take turns in which length comes first, since a slow hand fills few.
+    for turn in 0..WINDOWS_PER_STRETCH {
+        let length = WINDOW_LENGTHS[(group as usize + turn) % WINDOW_LENGTHS.len()];
+        let Some(window) = moves.get(from..from + length) else { break };
+        from += length;
         let (gaps, xs, ys) = motion::columns(window, tick);
         let push = |rows: &mut Vec<Row>, window: Option<pointer::Window>| {
             rows.extend(window.map(|window| Row {
@@ -166,11 +189,57 @@ fn push_windows(
     }
 }
 
+/// The line that calibrates forest and comb together, on the project's own recordings: two numbers, since simulated
+/// keyboards are rougher than those the recordings were made with, and a forest cannot know. Each desk lends its keys to
+/// every relay's delays in turn; the relay left out of a fit is left out here too.
+fn key_line(parameters: &Parameters, protocol: Option<&str>) -> Result<(f64, f64), String> {
+    let recorded = captures::recordings()?;
+    let sound = |capture: &&Capture| {
+        !capture.report_only
+            && !capture.auto_release
+            && capture.soundness.is_none_or(|found| found.keys && found.machine)
+    };
+    let desks: Vec<Vec<(f64, f64)>> = recorded
+        .iter()
+        .filter(sound)
+        .filter(|capture| !capture.remote)
+        .map(|capture| {
+            let seen = capture.keys.iter().filter(|key| key.release > key.press);
+            seen.map(|key| (key.press, key.release)).collect()
+        })
+        .collect();
+    let bare = |presses: &[(f64, f64)]| {
+        let (dwells, intervals) = keyboard::columns(presses);
+        let window = keys::measure(&dwells, &intervals, true)?;
+        let lost = 1.0 - (window.comb / parameters.comb_present).min(1.0);
+        Some(parameters.keys.log_odds(&window.measurements) + compare::comb_log_odds(window.comb, lost, parameters))
+    };
+    let mut random = Random::seed_from_u64(0x6c69_6e65);
+    let (mut scores, mut labels) = (Vec::new(), Vec::new());
+    for (index, desk) in desks.iter().enumerate() {
+        scores.extend(bare(desk));
+        labels.resize(scores.len(), false);
+        let relays = recorded.iter().filter(sound).filter(|capture| capture.remote);
+        let known = relays.filter(|capture| Some(capture.protocol.as_str()) != protocol);
+        for relay in known.skip(index % 4).step_by(4) {
+            let delays = relay.key_delays();
+            if delays.is_empty() {
+                continue;
+            }
+            scores.extend(bare(&keyboard::relayed_keys(&KeyRelay::Captured(&delays), desk, &mut random)));
+            labels.resize(scores.len(), true);
+        }
+    }
+    let (intercept, slope) = forest::calibrate(&scores, &labels)?;
+    Ok((intercept, slope.max(0.1)))
+}
+
 /// What was fitted of keys.
 struct KeyFit {
     forest: Forest,
     comb_present: f64,
     comb_lost_log_odds: f64,
+    comb_log_odds: Vec<f64>,
     local: Vec<keys::Window>,
 }
 
@@ -211,7 +280,7 @@ fn fit_keys(data: &Path, recorded: &[Capture], protocol: Option<&str>, random: &
             if remote { remote_combs.push(window.comb) } else { local.push(window) }
         }
     }
-    let forest = forest::fit(&rows, Settings { trees: 90, rate: 0.12 })?;
+    let forest = forest::fit(&rows, Settings { trees: 45, rate: 0.12 })?;
     // A comb weaker than this is lost: where the two sides' shares lie furthest apart.
     let lost = |combs: &mut dyn Iterator<Item = f64>, limit: f64| {
         let (mut n, mut hits) = (0.0, 0.0);
@@ -232,12 +301,39 @@ fn fit_keys(data: &Path, recorded: &[Capture], protocol: Option<&str>, random: &
         }
     }
     let (of_remote, of_local) = shares(comb_present);
+    let local_combs: Vec<f64> = local.iter().map(|window| window.comb).collect();
     Ok(KeyFit {
         forest,
         comb_present,
+        comb_log_odds: comb_log_odds(&local_combs, &remote_combs),
         comb_lost_log_odds: (of_remote / of_local.max(0.02)).ln().clamp(0.0, 1.5),
         local,
     })
+}
+
+/// Nats of a comb by its strength: the ratio of both sides' shares of combs no stronger, which falls by itself, less
+/// what a whole comb has; at most [`COMB_LOG_ODDS_MAX`], never under 0.
+fn comb_log_odds(local: &[f64], remote: &[f64]) -> Vec<f64> {
+    let near = |side: &[f64], strength: f64| {
+        // A kernel a knot wide, and one window in fifty of either side anywhere: no knot rests on a few windows.
+        let hits: f64 = side.iter().map(|comb| (1.0 - (comb - strength).abs() * COMB_KNOTS as f64).max(0.0)).sum();
+        hits / side.len().max(1) as f64 * COMB_KNOTS as f64 * 0.98 + 0.02
+    };
+    let mut least = COMB_LOG_ODDS_MAX;
+    (0..=COMB_KNOTS)
+        .map(|knot| {
+            let strength = knot as f64 / COMB_KNOTS as f64;
+            let ratio = (near(remote, strength) / near(local, strength)).ln();
+            // A comb that is present clears nobody.
+            least = ratio.clamp(0.0, least);
+            least
+        })
+        .collect()
+}
+
+/// What is known of reactions and relays, which no data set but only a seed decides.
+pub fn reactions_of(seed: u64) -> Reactions {
+    reactions(&mut Random::seed_from_u64(seed ^ 0x7265_6163_7469_6f6e))
 }
 
 /// Reactions of people as SOURCES.md describes them, and relays as the captures and physics do.
@@ -276,6 +372,10 @@ fn reactions(random: &mut Random) -> Reactions {
         location_mean: 245.0,
         // 40 ms between people and 13 ms between their displays.
         location_spread: (40.0f64.powi(2) + 13.0f64.powi(2)).sqrt(),
+        // One in fourteen is slower for good, by 80 ms in the mean: no set that may be learned from holds them, so this
+        // is a prior, wide enough for tremor and one-handed work.
+        slow_rate: 0.07,
+        slow_millis: 80.0,
         day_spread: 15.0,
         noise_log_density,
         noise_spread: variance.sqrt(),

@@ -110,6 +110,8 @@ fn role(finding: Finding) -> Role {
         // reasons than distance, so it has the lower cap.
         Finding::RemoteInputLoop => role(-1.5, 5.0, 5.0, 12.0, false),
         Finding::NetworkRoundTrip | Finding::NetworkGap => role(-1.5, 5.0, 5.5, 14.0, false),
+        // Speaks only against, and an anchor told wrong speaks every day: it alone stays under the threshold.
+        Finding::NetworkBound => role(0.0, 5.0, 4.5, 4.5, false),
         Finding::RemoteInputPointer | Finding::RemoteInputKey => role(-1.5, 4.5, 5.0, 5.0, false),
         Finding::TypingPhrase | Finding::TypingTable | Finding::TypingOrdered => role(-2.5, 5.0, 4.5, 4.5, false),
         Finding::CrowdSite | Finding::CrowdAuthenticator | Finding::CrowdRelay => role(0.0, 4.0, 4.5, 4.5, true),
@@ -118,6 +120,9 @@ fn role(finding: Finding) -> Role {
         Finding::CrowdTypist => role(0.0, 3.0, 2.5, 2.5, true),
         // Rhythm corroborates, it never convicts.
         Finding::TimezoneRhythm => role(-2.0, 3.0, 3.0, 3.0, true),
+        // Days of rest and changes of hours belong to people's lives: they support others and carry nothing alone.
+        Finding::TimezoneCalendar => role(-0.6, 1.5, 1.5, 1.5, true),
+        Finding::TimezoneChange => role(-0.5, 1.5, 1.0, 1.0, true),
         Finding::TelemetryReplay => role(0.0, 4.0, 4.0, 4.0, false),
         Finding::RemoteInputDevice | Finding::RemoteInputSoftware => role(-0.5, 2.5, 2.5, 2.5, false),
         Finding::NetworkFamiliarity => role(-2.0, 4.0, 2.0, 2.0, false),
@@ -427,6 +432,7 @@ fn fit_finding(finding: Finding, world: &World, ratio_max: f64) -> FindingModel 
         evidence_max,
         evidence_max_sustained: sustained,
         cumulative,
+        weight: 1.0,
     };
     for _ in 0..40 {
         let ratios = honest.iter().map(|(mean, count)| {

@@ -91,6 +91,11 @@ pub fn squashed(log_ratio: f64) -> f64 {
 }
 
 impl OrderedProfile {
+    /// Whether every trait has a mean and a count, or none has.
+    pub fn sound(&self) -> bool {
+        self.means.len() == self.counts.len() && (self.means.is_empty() || self.means.len() == TRAIT_COUNT)
+    }
+
     fn sessions(&self) -> f64 {
         f64::from(self.sessions_hundredths) / 100.0
     }

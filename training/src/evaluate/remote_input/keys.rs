@@ -1,6 +1,6 @@
 //! Key timing: refits with the protocol left out, the shipped model, and an auto-releasing KVM.
 
-use super::{Card, NewScorer, Random, Sides, of_family, tpr};
+use super::{Card, NewScorer, Random, Sides, cllr_excess, of_family, tpr};
 use crate::convert::captures as convert;
 use crate::corpus::captures::Capture;
 use crate::corpus::keyboard::{self, KeyRelay};
@@ -53,6 +53,7 @@ pub(super) fn key_figures(
     let whole = fit::fit(data, seed)?;
     let mut scorer = new_scorer();
     let (mut left_out, mut quiet, mut shipped): (Sides, Sides, Sides) = Default::default();
+    let mut still = Vec::new();
     let (mut aucs, mut tprs) = (Vec::new(), Vec::new());
     let protocols = ["novnc", "x11vnc", "xtigervnc"];
     for protocol in protocols {
@@ -71,6 +72,7 @@ pub(super) fn key_figures(
                     shipped.positive.push((capture.condition.clone(), of_family(&scorer.score(event, Update::Never)?)));
                 } else {
                     quiet.positive.push((capture.condition.clone(), score));
+                    still.push((capture.condition.clone(), of_family(&scorer.score(event, Update::Never)?)));
                 }
             }
         }
@@ -144,6 +146,14 @@ pub(super) fn key_figures(
         true,
         "mixed",
     );
+
+    // A score of relays of all kinds is asked for its scale over all kinds.
+    let mut every = shipped.clone();
+    every.positive.extend(still);
+    let text = "Cllr - minCllr of the shipped model, relays with and without jitter";
+    let (value, interval) = (every.statistic(cllr_excess), every.interval(seed, cllr_excess));
+    let sample = every.sample("windows");
+    card.push("keys_200_shipped.cllr_excess", text, value, interval, sample, Some(0.05), false, "mixed");
 
     // An auto-releasing KVM sends the release right after the press.
     let mut released = Sides { negative: shipped.negative.clone(), positive: Vec::new() };

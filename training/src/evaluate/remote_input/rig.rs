@@ -208,12 +208,13 @@ fn refitted(sound: &[&Capture], card: &mut Card, seed: u64) -> Result<(), String
         let own = if capture.remote { &capture.protocol } else { &capture.condition };
         names.iter().position(|name| name == own).unwrap_or(0) % FOLDS
     };
-    let simulated = fit::raw_pointer_forest(&[], seed)?;
+    let rows = fit::simulated_pointers(seed);
+    let simulated = fit::raw_pointer_forest(&rows, &[])?;
     let (mut before, mut after): (Sides, Sides) = Default::default();
     for fold in 0..FOLDS {
         let (seen, left): (Vec<&Capture>, Vec<&Capture>) =
             fit_for.iter().copied().partition(|capture| third(capture) != fold);
-        let with = fit::raw_pointer_forest(&seen, seed)?;
+        let with = fit::raw_pointer_forest(&rows, &seen)?;
         for capture in left {
             for window in convert::moves(&capture.pointer).chunks_exact(pointer::WINDOW_MOVES) {
                 let (gaps, xs, ys) = motion::columns(window, 1.0);

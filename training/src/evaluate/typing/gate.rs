@@ -17,7 +17,7 @@ pub struct Weights {
 
 fn weight(lesson: Lesson) -> f64 {
     match lesson {
-        Lesson::Full => 1.0,
+        Lesson::Full | Lesson::Confirmed => 1.0,
         Lesson::Partial => PARTIAL_WEIGHT,
         Lesson::Nothing => 0.0,
     }

@@ -254,7 +254,7 @@ fn personas(typist: &Typist, set: KeystrokeSet, parameters: &TableParameters) ->
         let mut event = convert::bare_event("w", "e".into(), 0);
         event.cadence = Some(convert::table_of(block, set));
         let table = observe(&fit::typing::samples(event)?).table.ok_or("a block makes no table")?;
-        profile.learn(&table, parameters);
+        profile.learn(&table, parameters, 0);
         Ok(profile)
     };
     Ok(Some(Personas { subject: typist.subject.clone(), one: learned(one)?, other: learned(other)? }))

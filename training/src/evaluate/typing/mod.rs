@@ -4,6 +4,7 @@
 //! each fold is scored with a model, and a calibration, of the others. The shipped model has seen everybody, so its
 //! figures on the same people are reported apart as `_seen`, and have no floor.
 
+mod chance;
 mod drift;
 mod fairness;
 mod gate;
@@ -13,9 +14,11 @@ mod ordered;
 pub mod page;
 mod phrase;
 pub mod plots;
+mod replay;
 mod slices;
 mod synthetic;
 mod table;
+mod table_company;
 mod table_slices;
 
 use crate::metrics;
@@ -52,9 +55,9 @@ fn run(scorer: &mut dyn Scorer, requests: Vec<Request>, finding: Finding) -> Res
 
 /// Scores of one worker.
 #[derive(Debug, Clone, Default)]
-struct Sides {
-    mated: Vec<f64>,
-    non_mated: Vec<f64>,
+pub(in crate::evaluate) struct Sides {
+    pub(in crate::evaluate) mated: Vec<f64>,
+    pub(in crate::evaluate) non_mated: Vec<f64>,
 }
 
 /// Mated and non-mated scores per worker; `joined` successive scores of one person become their mean.
@@ -162,6 +165,7 @@ pub fn evaluate(data: &Path, new_scorer: &mut NewScorer<'_>, seed: u64) -> Resul
     handover::evaluate(&mut figures, data, new_scorer, seed)?;
     identify::evaluate(&mut figures, data, new_scorer, seed)?;
     synthetic::evaluate(&mut figures, data, new_scorer, seed)?;
+    replay::evaluate(&mut figures, data, seed)?;
     fairness::evaluate(&mut figures, data, new_scorer, seed)?;
     Ok(figures)
 }

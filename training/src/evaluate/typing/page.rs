@@ -126,10 +126,9 @@ mod tests {
         assert!(rewritten("<!-- figures: typing.a -->\n", &[figure("typing.a", 0.1)]).is_err());
     }
 
-    #[test]
-    fn the_page_in_the_tree_has_tables_and_drawings_that_are_there() {
+    fn page_in_the_tree(name: &str, tables_min: usize, drawings_min: usize) {
         let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
-        let page = std::fs::read_to_string(docs.join("typing.md")).unwrap();
+        let page = std::fs::read_to_string(docs.join(name)).unwrap();
         let (mut rest, mut tables) = (page.as_str(), 0);
         while let Some((at, begin)) = next_marker(rest) {
             let end = rest[at..].find(END).unwrap() + at;
@@ -138,12 +137,19 @@ mod tests {
             assert!(rows > 1, "an empty table: measure with --docs docs: {begin}{}", &rest[at..end]);
             (rest, tables) = (&rest[end..], tables + 1);
         }
-        assert!(tables >= 4, "{tables}");
+        assert!(tables >= tables_min, "{tables}");
         let drawings: Vec<&str> = page.split("](img/").skip(1).filter_map(|rest| rest.split(')').next()).collect();
-        assert!(drawings.len() >= 6);
+        assert!(drawings.len() >= drawings_min);
         for drawing in drawings {
             let size = std::fs::metadata(docs.join("img").join(drawing)).unwrap().len();
             assert!((1_000..60_000).contains(&size), "{drawing} is {size} bytes");
         }
+    }
+
+    #[test]
+    fn the_pages_in_the_tree_have_tables_and_drawings_that_are_there() {
+        page_in_the_tree("typing.md", 4, 6);
+        page_in_the_tree("remote-input.md", 4, 4);
+        page_in_the_tree("timezone.md", 5, 6);
     }
 }

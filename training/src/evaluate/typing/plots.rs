@@ -18,19 +18,19 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, IntoFont, TextStyle};
 use std::path::{Path, PathBuf};
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Drawn = Result<(), Box<dyn std::error::Error>>;
+pub(in crate::evaluate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(in crate::evaluate) type Drawn = Result<(), Box<dyn std::error::Error>>;
 
 /// Size of a drawing, pixels.
-const WIDTH: u32 = 760;
-const HEIGHT: u32 = 520;
+pub(in crate::evaluate) const WIDTH: u32 = 760;
+pub(in crate::evaluate) const HEIGHT: u32 = 520;
 /// Letters, pixels.
 const TITLE: u32 = 18;
-const SMALL: u32 = 13;
+pub(in crate::evaluate) const SMALL: u32 = 13;
 // Colours that stay apart for all common kinds of colour vision (Okabe and Ito, 2008).
-const BLACK: RGBColor = RGBColor(40, 40, 40);
-const GREY: RGBColor = RGBColor(130, 130, 130);
-const COLOURS: [RGBColor; 6] = [
+pub(in crate::evaluate) const BLACK: RGBColor = RGBColor(40, 40, 40);
+pub(in crate::evaluate) const GREY: RGBColor = RGBColor(130, 130, 130);
+pub(in crate::evaluate) const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
@@ -47,12 +47,12 @@ const RATE_HIGH: f64 = 0.6;
 const RATE_TICKS: [f64; 8] = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4];
 /// Bins of a reliability curve, and nats it is drawn to.
 const BINS: usize = 12;
-const NATS: f64 = 7.0;
+pub(in crate::evaluate) const NATS: f64 = 7.0;
 
 /// A named set of scores.
-struct Slice {
-    name: String,
-    people: Vec<Sides>,
+pub(in crate::evaluate) struct Slice {
+    pub(in crate::evaluate) name: String,
+    pub(in crate::evaluate) people: Vec<Sides>,
 }
 
 /// Draws everything into a directory, which is made when it is not there. `figures` are those of the family.
@@ -171,13 +171,13 @@ fn tables(aalto: &[Typist], new_scorer: &mut NewScorer<'_>) -> Result<Vec<Slice>
 }
 
 /// A text style.
-fn letters(pixels: u32, colour: RGBColor, across: HPos, down: VPos) -> TextStyle<'static> {
+pub(in crate::evaluate) fn letters(pixels: u32, colour: RGBColor, across: HPos, down: VPos) -> TextStyle<'static> {
     let font = ("sans-serif", pixels).into_font();
     TextStyle { font, color: colour.to_backend_color(), pos: Pos::new(across, down) }
 }
 
 /// Title, the line under it, and a legend.
-fn head(area: &Area<'_>, title: &str, note: &str, names: &[(String, RGBColor)]) -> Drawn {
+pub(in crate::evaluate) fn head(area: &Area<'_>, title: &str, note: &str, names: &[(String, RGBColor)]) -> Drawn {
     let mut style = letters(TITLE, BLACK, HPos::Left, VPos::Top);
     style.font = style.font.style(FontStyle::Bold);
     area.draw(&Text::new(title.to_string(), (16, 12), style))?;
@@ -207,13 +207,13 @@ fn deviate(rate: f64) -> f64 {
     above / below - t
 }
 
-fn percent(rate: f64) -> String {
+pub(in crate::evaluate) fn percent(rate: f64) -> String {
     let percent = rate * 100.0;
     if percent < 1.0 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
 }
 
 /// A detection error trade-off on normal-deviate axes (Martin et al., Eurospeech 1997): normal scores give lines.
-fn trade_off(area: &Area<'_>, title: &str, note: &str, slices: &[&Slice]) -> Drawn {
+pub(in crate::evaluate) fn trade_off(area: &Area<'_>, title: &str, note: &str, slices: &[&Slice]) -> Drawn {
     head(area, title, note, &legend(slices))?;
     let range = deviate(RATE_LOW)..deviate(RATE_HIGH);
     let mut chart = ChartBuilder::on(area)
@@ -281,7 +281,7 @@ fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
 }
 
 /// Given and observed log-likelihood ratios, nats, over bins of equally many scores of both sides.
-fn bins(people: &[Sides]) -> Vec<(f64, f64)> {
+pub(in crate::evaluate) fn bins(people: &[Sides]) -> Vec<(f64, f64)> {
     let everybody: Vec<usize> = (0..people.len()).collect();
     let (mated, non_mated) = pooled(people, &everybody);
     // Each side weighs as much as the other, however often it was tried.
@@ -307,7 +307,7 @@ fn bins(people: &[Sides]) -> Vec<(f64, f64)> {
     points
 }
 
-fn reliability(area: &Area<'_>, title: &str, note: &str, slices: &[Slice]) -> Drawn {
+pub(in crate::evaluate) fn reliability(area: &Area<'_>, title: &str, note: &str, slices: &[Slice]) -> Drawn {
     head(area, title, note, &legend(&slices.iter().collect::<Vec<_>>()))?;
     let mut chart = ChartBuilder::on(area)
         .margin_left(14)

@@ -8,7 +8,7 @@ use crate::request::{Figure, Request, Scored, Scorer, Update};
 use elsewhere::event::EventUnchecked;
 use elsewhere::evidence::feature::Finding;
 use elsewhere::evidence::typing::observe;
-use elsewhere::evidence::typing::table::{TableParameters, TableProfile};
+use elsewhere::evidence::typing::table::{Population, TableParameters, TablePool, TableProfile, TableShare};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::rc::Rc;
@@ -102,7 +102,7 @@ fn tables(figures: &mut Vec<Figure>, data: &Path, new_scorer: &mut NewScorer<'_>
         presses: 200,
         enrol: 2,
         name: "typing.table_aalto",
-        how: "cadence tables, enrol 2 x 200 presses, probe 200",
+        how: "cadence tables, enrol 2 x 200 presses, probe 200; everybody is of one tenant",
         floor: Some(0.04),
     };
     for protocol in std::iter::once(&aalto).chain(&FITTED_PROTOCOLS) {
@@ -136,7 +136,8 @@ fn tables_left_out(figures: &mut Vec<Figure>, data: &Path, seed: u64) -> Result<
         let kept = |set: KeystrokeSet, subject: &str| !left_out.contains(&(set, subject));
         let parameters = Rc::new(fit::typing::fit_table(data, &kept)?);
         for ((protocol, typists), probes) in FITTED_PROTOCOLS.iter().zip(&of_fold).zip(&mut probes) {
-            let mut scorer = TableScorer { parameters: parameters.clone(), profiles: BTreeMap::new() };
+            let mut scorer =
+                TableScorer { parameters: parameters.clone(), profiles: BTreeMap::new(), pool: TablePool::default() };
             probes.extend(run(&mut scorer, protocol.requests(typists), Finding::TypingTable)?);
         }
     }
@@ -152,20 +153,32 @@ fn every_fifth(typists: &[Typist], fold: usize) -> Vec<Typist> {
     typists.iter().skip(fold).step_by(FOLDS).cloned().collect()
 }
 
-/// Scores tables alone, in the pipeline's order: observe, compare, learn.
+/// Scores tables alone, in the pipeline's order and among the workers learned so far: observe, compare, learn.
 struct TableScorer {
     parameters: Rc<TableParameters>,
     profiles: BTreeMap<String, TableProfile>,
+    pool: TablePool,
 }
 
 impl Scorer for TableScorer {
     fn score(&mut self, event: EventUnchecked, update: Update) -> Result<Scored, String> {
         let worker = event.worker_id.clone();
-        let table = observe(&fit::typing::samples(event)?).table.ok_or("the event carries no table")?;
+        let samples = fit::typing::samples(event)?;
+        let table = observe(&samples).table.ok_or("the event carries no table")?;
+        let placed = self.parameters.place(&table).ok_or("the model knows no row of a table")?;
         let profile = self.profiles.entry(worker).or_default();
-        let score = profile.score(&table, &self.parameters).map(|score| self.parameters.calibrated(&score));
+        let own = TableShare::of(profile);
+        let background = self.pool.background(own.as_ref());
+        let population = Population::of(&self.parameters, background.as_ref());
+        let score = profile.speaks(&self.parameters).then(|| {
+            let score = profile.score_placed(&placed, table.press_count, &self.parameters, &population);
+            self.parameters.calibrated(&score)
+        });
         if update != Update::Never {
-            profile.learn(&table, &self.parameters);
+            own.iter().for_each(|own| self.pool.remove(own));
+            let day = samples.time.day_number() as u16;
+            profile.learn_placed(&placed, table.press_count, &self.parameters, day);
+            TableShare::of(profile).iter().for_each(|share| self.pool.add(share));
         }
         let heard = |finding: &Finding| score.filter(|_| *finding == Finding::TypingTable);
         Ok(Scored { findings: Finding::ALL.iter().map(heard).collect(), ..Scored::default() })

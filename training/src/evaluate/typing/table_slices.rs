@@ -8,7 +8,8 @@ use super::{CLLR_LOSS_FLOOR, Say, Sides, figure, three};
 use crate::corpus::keystroke::KeystrokeSet;
 use crate::fit::typing::refit;
 use crate::fit::typing::table::{
-    TablePerson, TableTrial, enrolled_and_probes, table_people, table_people_by_clock, table_trials,
+    Company, TablePerson, TableTrial, enrolled_and_probes, learned, pooled, table_people, table_people_by_clock,
+    table_trials,
 };
 use crate::fit::typing::{fit_table, fit_table_on};
 use crate::metrics;
@@ -19,7 +20,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Strangers that try a worker's tables.
-const STRANGERS: usize = 20;
+pub(super) const STRANGERS: usize = 20;
 /// Folds of people left out.
 const FOLDS: usize = 5;
 /// People in the search for one among many, and presses of both tables.
@@ -32,16 +33,17 @@ const FPIR: f64 = 0.01;
 pub(super) fn evaluate(figures: &mut Vec<Figure>, data: &Path, seed: u64) -> Result<(), String> {
     let shipped = fit_table(data, &|_, _| true)?;
     clocks(figures, data, &shipped, seed)?;
+    super::table_company::evaluate(figures, data, &shipped, seed)?;
     one_among_many(figures, data, &shipped, seed)?;
     lengths_and_ages(figures, data, seed)?;
     research(figures, data, seed)
 }
 
 /// Scores of trials by person.
-fn by_person(trials: &[TableTrial], people: usize, parameters: &TableParameters) -> Vec<Sides> {
+pub(super) fn by_person(trials: &[TableTrial], people: usize, parameters: &TableParameters) -> Vec<Sides> {
     let mut sides = vec![Sides::default(); people];
     for trial in trials {
-        let score = parameters.ratio_calibration.of(trial.ratio);
+        let score = parameters.ratio_calibration.of(trial.ratio, trial.tenant_share);
         let side = &mut sides[trial.person];
         if trial.non_mated { &mut side.non_mated } else { &mut side.mated }.push(score);
     }
@@ -49,36 +51,48 @@ fn by_person(trials: &[TableTrial], people: usize, parameters: &TableParameters)
     sides
 }
 
-fn push(figures: &mut Vec<Figure>, name: &str, description: &str, licence: &str, people: &[Sides], seed: u64) {
+pub(super) fn push(
+    figures: &mut Vec<Figure>,
+    name: &str,
+    description: &str,
+    licence: &str,
+    people: &[Sides],
+    seed: u64,
+) {
     let say = Say { name, description, unit: "tables", floor: None, higher_is_better: false, licence };
     three(figures, &say, people, seed, Some(CLLR_LOSS_FLOOR));
 }
 
-/// Aalto by clocks: the collector's, coarser ones, and a worker enrolled with one and probed with another.
+/// Aalto by clocks, in a tenant of its people: the collector's, coarser ones, and workers enrolled with one and probed
+/// with another.
 fn clocks(figures: &mut Vec<Figure>, data: &Path, shipped: &TableParameters, seed: u64) -> Result<(), String> {
     let of = |clock| table_people_by_clock(data, KeystrokeSet::Aalto, 200, clock);
     let (fine, eight, coarse) = (of(None)?, of(Some(8_000))?, of(Some(15_600))?);
+    let (frame, tenth) = (of(Some(33_000))?, of(Some(100_000))?);
     let pairs = [
         ("1ms", &fine, &fine),
         ("8ms", &eight, &eight),
         ("15_6ms", &coarse, &coarse),
+        ("33ms", &frame, &frame),
+        ("100ms", &tenth, &tenth),
         ("1ms_then_15_6ms", &fine, &coarse),
         ("15_6ms_then_1ms", &coarse, &fine),
     ];
     for (clock, enrolled, probed) in pairs {
         let (enrolled, probed): (Vec<_>, Vec<_>) = (enrolled.iter().collect(), probed.iter().collect());
-        let trials = table_trials(&enrolled, &probed, shipped, 2, STRANGERS);
+        let trials = table_trials(&enrolled, &probed, shipped, Company::Themselves, (2, STRANGERS));
         let name = format!("typing.table_aalto_clock_{clock}");
-        let description = format!("cadence tables, enrol 2 x 200 presses, probe 200, clock {clock}");
+        let description =
+            format!("cadence tables, enrol 2 x 200 presses, probe 200, clock {clock}; everybody is of one tenant");
         push(figures, &name, &description, "measure", &by_person(&trials, enrolled.len(), shipped), seed);
     }
     let fine: Vec<&TablePerson> = fine.iter().collect();
-    let trials = table_trials(&fine, &fine, shipped, 1, STRANGERS);
+    let trials = table_trials(&fine, &fine, shipped, Company::Themselves, (1, STRANGERS));
     let people = by_person(&trials, fine.len(), shipped);
     push(
         figures,
         "typing.table_aalto_enrol_1",
-        "cadence tables, enrol 200 presses, probe 200",
+        "cadence tables, enrol 200 presses, probe 200; everybody is of one tenant",
         "measure",
         &people,
         seed,
@@ -126,7 +140,7 @@ fn searches(people: &[(TableProfile, TableProfile)], parameters: &TableParameter
 /// One profile of one table.
 fn profile_of(table: &TableObservation, parameters: &TableParameters) -> TableProfile {
     let mut profile = TableProfile::default();
-    profile.learn(table, parameters);
+    profile.learn(table, parameters, 0);
     profile
 }
 
@@ -189,6 +203,7 @@ fn lengths_and_ages(figures: &mut Vec<Figure>, data: &Path, seed: u64) -> Result
     }
     let enrols = [1, 2, 4, 6];
     let mut slices = vec![Vec::new(); people.len() * enrols.len()];
+    let mut accompanied = slices.clone();
     let (mut refitted, mut helped) = (Vec::new(), 0);
     for fold in 0..FOLDS {
         let left_out: BTreeSet<(KeystrokeSet, String)> = people
@@ -200,26 +215,26 @@ fn lengths_and_ages(figures: &mut Vec<Figure>, data: &Path, seed: u64) -> Result
         let parameters = fit_table(data, &|set, subject| !left_out.contains(&(set, subject.to_string())))?;
         for (index, (presses, name, set, people)) in people.iter().enumerate() {
             let left: Vec<&TablePerson> = people.iter().skip(fold).step_by(FOLDS).collect();
+            let others = (0..).zip(people).filter(|(position, _)| position % FOLDS != fold);
+            let others: Vec<TableProfile> = others.map(|(_, person)| learned(&person.dated(), &parameters)).collect();
+            let others = pooled(&others);
             for (age, enrol) in enrols.iter().enumerate() {
-                let trials = table_trials(&left, &left, &parameters, *enrol, STRANGERS);
-                slices[index * enrols.len() + age].extend(by_person(&trials, left.len(), &parameters));
+                for (slices, company) in [(&mut slices, Company::Alone), (&mut accompanied, Company::Others(&others))] {
+                    let trials = table_trials(&left, &left, &parameters, company, (*enrol, STRANGERS));
+                    slices[index * enrols.len() + age].extend(by_person(&trials, left.len(), &parameters));
+                }
             }
             if (*presses, *name) == (250, "bbmas") {
                 // A tenant of the other four fifths: their profiles of half their tables, as a store would hold them.
                 let tenant: Vec<TableProfile> = people
                     .iter()
                     .filter(|person| !left_out.contains(&(*set, person.subject.clone())))
-                    .map(|person| {
-                        let mut profile = TableProfile::default();
-                        let tables = enrolled_and_probes(person, 4).0;
-                        tables.iter().for_each(|table| profile.learn(table, &parameters));
-                        profile
-                    })
+                    .map(|person| learned(&enrolled_and_probes(person, 4).0, &parameters))
                     .collect();
                 let refit = refit::refit(&parameters, &tenant)?;
                 helped += usize::from(refit.helped());
                 let moved = refit.parameters;
-                let trials = table_trials(&left, &left, &moved, 1, STRANGERS);
+                let trials = table_trials(&left, &left, &moved, Company::Alone, (1, STRANGERS));
                 refitted.extend(by_person(&trials, left.len(), &moved));
             }
         }
@@ -228,8 +243,18 @@ fn lengths_and_ages(figures: &mut Vec<Figure>, data: &Path, seed: u64) -> Result
         for (age, enrol) in enrols.iter().enumerate() {
             let described =
                 format!("cadence tables of {name}, enrol {enrol} x {presses} presses; people left out by fifths");
-            let name = format!("typing.table_slice.{name}_{presses}_x{enrol}");
-            push(figures, &name, &described, "train", &slices[index * enrols.len() + age], seed);
+            for (kind, company, slices) in [
+                ("slice", "nobody else in the tenant", &slices),
+                ("tenant", "in the company of the other four fifths, who have learned all their tables", &accompanied),
+            ] {
+                let name = format!("typing.table_{kind}.{name}_{presses}_x{enrol}");
+                let described = format!("{described}, {company}");
+                let people = &slices[index * enrols.len() + age];
+                push(figures, &name, &described, "train", people, seed);
+                if (kind, *presses, *enrol) == ("slice", 250, 2) {
+                    figures.extend(by_chance(&name, &described, people, seed));
+                }
+            }
         }
     }
     let described = format!(
@@ -238,6 +263,24 @@ fn lengths_and_ages(figures: &mut Vec<Figure>, data: &Path, seed: u64) -> Result
     );
     push(figures, "typing.table_bbmas_refitted", &described, "train", &refitted, seed);
     Ok(())
+}
+
+/// What a score without fault loses on as many trials at the same equal error rate.
+fn by_chance(name: &str, described: &str, people: &[Sides], seed: u64) -> Option<Figure> {
+    let everybody: Vec<usize> = (0..people.len()).collect();
+    let (mated, non_mated) = super::pooled(people, &everybody);
+    let eer = metrics::eer(&mated, &non_mated)?;
+    Some(Figure {
+        name: format!("{name}.cllr_loss_by_chance"),
+        description: format!("{described}: what a score without fault loses by chance"),
+        value: super::chance::loss_by_chance(eer, mated.len(), non_mated.len(), seed)?,
+        interval: None,
+        sample: super::sample(people, "tables"),
+        floor: None,
+        higher_is_better: false,
+        source: "simulated".into(),
+        licence: "train".into(),
+    })
 }
 
 /// The same fit on Aalto's own people, left out by fifths: named research, and never shipped.
@@ -249,7 +292,7 @@ fn research(figures: &mut Vec<Figure>, data: &Path, seed: u64) -> Result<(), Str
         let kept = |_: KeystrokeSet, subject: &str| position(subject) % RESEARCH_FOLDS != fold;
         let parameters = fit_table_on(data, &[KeystrokeSet::Aalto], &kept)?;
         let left: Vec<&TablePerson> = people.iter().skip(fold).step_by(RESEARCH_FOLDS).collect();
-        let trials = table_trials(&left, &left, &parameters, 2, STRANGERS);
+        let trials = table_trials(&left, &left, &parameters, Company::Alone, (2, STRANGERS));
         all.extend(by_person(&trials, left.len(), &parameters));
     }
     let say = Say {

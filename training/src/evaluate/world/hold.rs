@@ -63,7 +63,7 @@ pub fn remove(event: &mut EventUnchecked, reason: ReasonCode) {
                 network.application_rtt_micros.clear();
             }
         }
-        R::NetworkRoundTripImplausible => {
+        R::NetworkRoundTripImplausible | R::NetworkBoundBroken => {
             if let Some(network) = &mut event.network {
                 network.tcp_rtt_micros.clear();
                 network.anchors.clear();
@@ -73,7 +73,7 @@ pub fn remove(event: &mut EventUnchecked, reason: ReasonCode) {
             event.network = None;
         }
         R::TimezoneClaimMismatch | R::TimezoneNetworkMismatch => event.timezone = None,
-        R::TimezoneActivityShifted | R::TimezoneCalendarElsewhere => {
+        R::TimezoneActivityShifted | R::TimezoneActivityChanged | R::TimezoneCalendarElsewhere => {
             if let Some(claim) = &mut event.claim {
                 claim.irregular_hours = true;
             }

@@ -1,8 +1,8 @@
 //! The factor model of tables: means, loadings and variances of cells by EM, rows missing as they may.
 
 use elsewhere::evidence::typing::table::{
-    CellKind, Heard, SLOTS_MAX, TableCalibration, TableCell, TableObservation, TableParameters, TablePopulation,
-    cell_kind, solve_positive,
+    CellKind, Heard, Prepared, SLOTS_MAX, TableCalibration, TableCell, TableObservation, TableParameters,
+    TablePopulation, cell_kind, solve_positive,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -80,6 +80,7 @@ fn start(tables: &[&TableObservation], rank: usize) -> TableParameters {
         population: TablePopulation::default(),
         ratio_calibration: TableCalibration::default(),
         gate: 0.0,
+        prepared: Prepared::default(),
     }
 }
 

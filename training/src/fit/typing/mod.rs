@@ -1,6 +1,7 @@
 //! Fits the typing family on train-licensed sets.
 
 mod accord;
+mod anchor;
 mod calibrate;
 mod covariance;
 mod factor;

@@ -1,6 +1,7 @@
 //! Fits fixed phrases on data whose licence lets the result ship: Villani, BB-MAS, keypad and MEU.
 
 use super::accord::fit_accords;
+use super::anchor::fit_anchor;
 use super::gate::{Company, Trial, fit_gate, trials};
 use super::pseudo::pseudo_phrases;
 use super::{logistic, samples};
@@ -345,11 +346,13 @@ pub(crate) fn fit_phrase(data: &Path, seed: u64, keep: &Keep<'_>) -> Result<Phra
         shared_calibration: weights,
         clocks: Vec::new(),
         gate_young: 0.0,
+        anchor: None,
     };
     parameters.accords = fit_accords(&corpora, &parameters);
     let (alone, calibration) = calibrate(&corpora, &parameters, Company::Alone)?;
     parameters.calibration = calibration;
     parameters.gate_young = young_gate(&corpora, &alone, &parameters);
+    parameters.anchor = fit_anchor(&corpora, &parameters);
     let mut clocks = Vec::new();
     for (index, (timer_resolution_micros, young_count)) in CLOCKS.into_iter().enumerate() {
         let clock_micros = (index > 0).then_some(timer_resolution_micros);

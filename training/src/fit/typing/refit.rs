@@ -151,6 +151,7 @@ mod tests {
                 set: KeystrokeSet::Bbmas,
                 subject: person.to_string(),
                 sessions: vec![(0..4).map(|day| table(person, day, 0.0)).collect()],
+                one_sitting: true,
             })
             .collect();
         fit_model(&people.iter().collect::<Vec<_>>())
@@ -159,7 +160,7 @@ mod tests {
     fn profiles(parameters: &TableParameters, count: u64, offset: f64) -> Vec<TableProfile> {
         let learned = |person| {
             let mut profile = TableProfile::default();
-            (0..3).for_each(|day| profile.learn(&table(person, day, offset), parameters));
+            (0..3).for_each(|day| profile.learn(&table(person, u64::from(day), offset), parameters, day));
             profile
         };
         (1000..1000 + count).map(learned).collect()

@@ -6,7 +6,8 @@ use crate::convert::keystroke as convert;
 use crate::corpus::keystroke::{self as corpus, KeystrokeSet};
 use elsewhere::evidence::typing::observe::observe;
 use elsewhere::evidence::typing::table::{
-    PRESSES_NOMINAL, TableCalibration, TableObservation, TableParameters, TableProfile,
+    PRESSES_NOMINAL, Placed, Population, TableCalibration, TableObservation, TableParameters, TablePool, TableProfile,
+    TableShare,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,6 +21,9 @@ pub(crate) struct TablePerson {
     pub subject: String,
     /// Tables by session; sessions of one sitting are blocks.
     pub sessions: Vec<Vec<TableObservation>>,
+    /// Whether tables of one session are of one day. Not of Aalto, whose people type in one sitting what stands for
+    /// days everywhere in the evaluation.
+    pub one_sitting: bool,
 }
 
 /// Most blocks taken of a person of one sitting.
@@ -81,7 +85,7 @@ pub(crate) fn table_people_by_clock(
             }
             sessions.push(tables);
         }
-        people.push(TablePerson { set, subject: typist.subject, sessions });
+        people.push(TablePerson { set, subject: typist.subject, sessions, one_sitting: set != KeystrokeSet::Aalto });
     }
     Ok(people)
 }
@@ -128,24 +132,61 @@ pub(crate) struct TableTrial {
     pub person: usize,
     /// Uncalibrated ratio, nats: positive = one typist.
     pub ratio: f64,
+    /// How far the population behind it was the tenant's own.
+    pub tenant_share: f64,
     /// Whether the table is a stranger's.
     pub non_mated: bool,
 }
 
+/// A table and the day it was typed on: the session's number, or each table's own.
+pub(crate) type DatedTable<'a> = (u16, &'a TableObservation);
+
+impl TablePerson {
+    /// All tables with their days, oldest first.
+    pub(crate) fn dated(&self) -> Vec<DatedTable<'_>> {
+        let of_session = |(day, tables): (u16, &'_ Vec<TableObservation>)| (day, tables.len());
+        let days = (0..).zip(&self.sessions).map(of_session).flat_map(|(day, count)| std::iter::repeat_n(day, count));
+        let tables = self.sessions.iter().flatten();
+        if self.one_sitting { days.zip(tables).collect() } else { (0..).zip(tables).collect() }
+    }
+}
+
 /// A person's tables to enrol and to probe with: of several sessions the first half enrols, of one the first tables;
 /// `enrol` tables at most, oldest first.
-pub(crate) fn enrolled_and_probes(
-    person: &TablePerson,
-    enrol: usize,
-) -> (Vec<&TableObservation>, Vec<&TableObservation>) {
-    if person.sessions.len() > 1 {
-        let half = person.sessions.len() / 2;
-        let first = person.sessions[..half].iter().flatten().take(enrol).collect();
-        return (first, person.sessions[half..].iter().flatten().collect());
-    }
-    let tables: Vec<&TableObservation> = person.sessions.iter().flatten().collect();
-    let half = enrol.min(tables.len() / 2);
-    (tables[..half].to_vec(), tables[half..].to_vec())
+pub(crate) fn enrolled_and_probes(person: &TablePerson, enrol: usize) -> (Vec<DatedTable<'_>>, Vec<&TableObservation>) {
+    let mut tables = person.dated();
+    let half = match person.sessions.len() {
+        0 | 1 => enrol.min(tables.len() / 2),
+        several => person.sessions[..several / 2].iter().map(Vec::len).sum(),
+    };
+    let later = tables.split_off(half);
+    tables.truncate(enrol);
+    (tables, later.into_iter().map(|(_, table)| table).collect())
+}
+
+/// The profile that tables teach.
+pub(crate) fn learned(tables: &[DatedTable<'_>], parameters: &TableParameters) -> TableProfile {
+    let mut profile = TableProfile::default();
+    tables.iter().for_each(|(day, table)| profile.learn(table, parameters, *day));
+    profile
+}
+
+/// The workers of a tenant as a store keeps them together.
+pub(crate) fn pooled<'a>(profiles: impl IntoIterator<Item = &'a TableProfile>) -> TablePool {
+    let mut pool = TablePool::default();
+    profiles.into_iter().filter_map(TableShare::of).for_each(|share| pool.add(&share));
+    pool
+}
+
+/// Who else works where people are tried.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Company<'a> {
+    /// Nobody whom the store knows: everybody's population.
+    Alone,
+    /// Others, none of whom is tried.
+    Others(&'a TablePool),
+    /// Those who are tried, strangers and all.
+    Themselves,
 }
 
 /// Enrols the first tables of everybody and compares later ones: for several sessions, across them. `probes` are the
@@ -154,21 +195,29 @@ pub(crate) fn table_trials(
     people: &[&TablePerson],
     probes: &[&TablePerson],
     parameters: &TableParameters,
-    enrol: usize,
-    strangers: usize,
+    company: Company<'_>,
+    (enrol, strangers): (usize, usize),
 ) -> Vec<TableTrial> {
-    let later: Vec<Vec<&TableObservation>> = probes.iter().map(|person| enrolled_and_probes(person, enrol).1).collect();
+    let place = |table: &TableObservation| Some((parameters.place(table)?, table.press_count));
+    let later: Vec<Vec<_>> = probes
+        .iter()
+        .map(|person| enrolled_and_probes(person, enrol).1.into_iter().filter_map(place).collect())
+        .collect();
+    let profiles: Vec<TableProfile> =
+        people.iter().map(|person| learned(&enrolled_and_probes(person, enrol).0, parameters)).collect();
+    let themselves = if matches!(company, Company::Themselves) { pooled(&profiles) } else { TablePool::default() };
     let mut trials = Vec::new();
-    for (index, person) in people.iter().enumerate() {
-        let (enrolled, _) = enrolled_and_probes(person, enrol);
-        if enrolled.is_empty() {
-            continue;
-        }
-        let mut profile = TableProfile::default();
-        enrolled.iter().for_each(|table| profile.learn(table, parameters));
-        let mut push = |table: &TableObservation, non_mated: bool| {
-            let score = profile.score(table, parameters);
-            trials.extend(score.map(|score| TableTrial { person: index, ratio: score.ratio(), non_mated }));
+    for (index, profile) in profiles.iter().enumerate().filter(|(_, profile)| profile.speaks(parameters)) {
+        let background = match company {
+            Company::Alone => None,
+            Company::Others(pool) => pool.background(None),
+            Company::Themselves => themselves.background(TableShare::of(profile).as_ref()),
+        };
+        let population = Population::of(parameters, background.as_ref());
+        let mut push = |(placed, press_count): &(Placed, u32), non_mated: bool| {
+            let score = profile.score_placed(placed, *press_count, parameters, &population);
+            let (ratio, tenant_share) = (score.ratio(), score.tenant_share);
+            trials.push(TableTrial { person: index, ratio, tenant_share, non_mated });
         };
         later[index].iter().for_each(|table| push(table, false));
         for step in 1..=strangers.min(people.len() - 1) {
@@ -230,15 +279,16 @@ pub(crate) fn fit_table_on(
     Ok(parameters)
 }
 
-/// Calibration on people whom the model behind the scores has not seen. Each set, length and age of profile counts the
-/// same, however many tables it has.
+/// Calibration on people whom the model behind the scores has not seen, alone and in the company of the set's others,
+/// who have learned all their tables. Each set, length, age of profile and company counts the same, however many tables
+/// it has.
 fn calibration(by_presses: &[Vec<TablePerson>], nominal: &[TablePerson], sets: &[KeystrokeSet]) -> TableCalibration {
     let folds: BTreeMap<(KeystrokeSet, &str), usize> = nominal
         .iter()
         .enumerate()
         .map(|(index, person)| ((person.set, person.subject.as_str()), index % FOLDS))
         .collect();
-    let mut slices: BTreeMap<(KeystrokeSet, usize, usize), Vec<TableTrial>> = BTreeMap::new();
+    let mut slices: BTreeMap<(KeystrokeSet, usize, usize, bool), Vec<TableTrial>> = BTreeMap::new();
     for fold in 0..FOLDS {
         let inside = |person: &&TablePerson| folds.get(&(person.set, person.subject.as_str())) == Some(&fold);
         let others: Vec<&TablePerson> = nominal.iter().filter(|person| !inside(person)).collect();
@@ -249,12 +299,21 @@ fn calibration(by_presses: &[Vec<TablePerson>], nominal: &[TablePerson], sets: &
                 if left.len() < 2 {
                     continue;
                 }
+                let others = people.iter().filter(|one| one.set == *set && !inside(one));
+                let others: Vec<TableProfile> = others.map(|one| learned(&one.dated(), &model)).collect();
+                let others = pooled(&others);
                 for enrol in CALIBRATION_ENROLS {
-                    let trials = table_trials(&left, &left, &model, enrol, CALIBRATION_STRANGERS);
-                    slices.entry((*set, length, enrol)).or_default().extend(trials);
+                    for company in [Company::Alone, Company::Others(&others)] {
+                        let tried = (enrol, CALIBRATION_STRANGERS);
+                        let trials = table_trials(&left, &left, &model, company, tried);
+                        let accompanied = matches!(company, Company::Others(_));
+                        slices.entry((*set, length, enrol, accompanied)).or_default().extend(trials);
+                    }
                 }
             }
         }
     }
-    calibrate::fit_calibration(&slices.into_values().collect::<Vec<_>>())
+    let (accompanied, alone): (BTreeMap<_, _>, BTreeMap<_, _>) = slices.into_iter().partition(|(slice, _)| slice.3);
+    let trials = |slices: BTreeMap<_, _>| slices.into_values().collect::<Vec<Vec<TableTrial>>>();
+    calibrate::fit_calibration(&trials(alone), &trials(accompanied))
 }

@@ -5,6 +5,7 @@
 
 mod challenge;
 mod keys;
+pub mod plots;
 mod pointer;
 mod rig;
 
@@ -77,6 +78,11 @@ impl Sides {
     }
 }
 
+/// How much a score loses by its scale alone, bits.
+fn cllr_excess(negative: &[f64], positive: &[f64]) -> Option<f64> {
+    metrics::cllr(negative, positive).zip(metrics::min_cllr(negative, positive)).map(|(is, least)| is - least)
+}
+
 fn tpr(rate: f64) -> impl Fn(&[f64], &[f64]) -> Option<f64> {
     move |negative, positive| metrics::tpr_at_fpr(negative, positive, rate)
 }
@@ -116,17 +122,49 @@ impl Card {
     }
 }
 
+/// What is measured, in the order it is told of; each draws from a stream of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Pointer motion of the captures made earlier, and simulated.
+    Pointer,
+    /// Key timing of the same.
+    Keys,
+    /// A constant delay on all of it.
+    ConstantDelay,
+    /// Answers to prompts.
+    Challenge,
+    /// The project's own recordings.
+    Rig,
+}
+
+impl Part {
+    /// All of them.
+    pub const ALL: [Part; 5] = [Part::Pointer, Part::Keys, Part::ConstantDelay, Part::Challenge, Part::Rig];
+}
+
 /// Every figure of the family.
 pub fn evaluate(data: &Path, new_scorer: &mut NewScorer, seed: u64) -> Result<Vec<Figure>, String> {
-    let recorded = captures::captures(data)?;
+    measure(data, new_scorer, seed, &Part::ALL)
+}
+
+/// The figures of some parts.
+pub fn measure(data: &Path, new_scorer: &mut NewScorer, seed: u64, parts: &[Part]) -> Result<Vec<Figure>, String> {
+    let captured = captures::captures(data)?;
+    let recorded = captures::recordings()?;
     let mut card = Card { figures: Vec::new() };
-    let mut random = Random::seed_from_u64(seed ^ 0x6576_616c);
-    pointer_figures(&recorded, new_scorer, &mut card, &mut random, seed)?;
-    three_windows(new_scorer, &mut card, &mut random, seed)?;
-    key_figures(data, &recorded, new_scorer, &mut card, &mut random, seed)?;
-    constant_delay(&recorded, new_scorer, &mut card)?;
-    challenge_figures(&recorded, new_scorer, &mut card, &mut random, seed)?;
-    rig_figures(data, &recorded, &captures::recordings()?, new_scorer, &mut card, seed)?;
+    for part in parts {
+        let mut random = Random::seed_from_u64(seed ^ 0x6576_616c ^ (*part as u64) << 32);
+        match part {
+            Part::Pointer => {
+                pointer_figures(&captured, &recorded, new_scorer, &mut card, &mut random, seed)?;
+                three_windows(new_scorer, &mut card, &mut random, seed)?;
+            }
+            Part::Keys => key_figures(data, &captured, new_scorer, &mut card, &mut random, seed)?,
+            Part::ConstantDelay => constant_delay(&captured, new_scorer, &mut card)?,
+            Part::Challenge => challenge_figures(&captured, new_scorer, &mut card, &mut random, seed)?,
+            Part::Rig => rig_figures(data, &captured, &recorded, new_scorer, &mut card, seed)?,
+        }
+    }
     Ok(card.figures)
 }
 

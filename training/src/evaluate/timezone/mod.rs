@@ -1,8 +1,13 @@
-//! Figures of the rhythm: offset error, coverage of the 90 % set, detection of far claims and false alarms.
+//! Figures of the rhythm: offset error, coverage of the 90 % set, detection of far claims and false alarms; of free
+//! days, changes of hours and clocks.
 //!
 //! Authors are left out by fold: each fold is scored with templates fitted on the others, through the family's own
 //! functions in the pipeline's order. The shipped model has seen these authors, so its figure through the whole
 //! pipeline is reported apart, as a check that the two roads agree.
+
+pub mod calendar;
+pub mod plots;
+pub mod slices;
 
 use crate::convert::rhythm::{Taken, requests};
 use crate::corpus::rhythm::{self, Author};
@@ -180,23 +185,54 @@ pub fn measure(
     Ok(())
 }
 
+/// Authors of one fold, and what was fitted on the others.
+pub struct Fold<'a> {
+    /// Left out of the fit.
+    pub authors: Vec<&'a Author>,
+    /// Fitted on the others.
+    pub parameters: Arc<Parameters>,
+}
+
+/// Authors by fold, each fold with parameters that have not seen it.
+///
+/// # Errors
+/// A fit that fails.
+pub fn folds(authors: &[Author], seed: u64) -> Result<Vec<Fold<'_>>, String> {
+    let fold = |fold: usize| {
+        let of_fold = |inside: bool| -> Vec<&Author> {
+            (0..authors.len()).filter(|index| (index % FOLDS == fold) == inside).map(|index| &authors[index]).collect()
+        };
+        let parameters = Arc::new(fit::timezone::fit_authors(&of_fold(false), seed, &Default::default())?);
+        Ok(Fold { authors: of_fold(true), parameters })
+    };
+    (0..FOLDS).map(fold).collect()
+}
+
+/// The authors whose offsets can be taken for where they live.
+///
+/// # Errors
+/// Data that cannot be read.
+pub fn settled(data: &Path) -> Result<Vec<Author>, String> {
+    Ok(rhythm::read(data)?.into_iter().filter(Author::settled).collect())
+}
+
 /// Every figure of the rhythm.
 pub fn evaluate(
     data: &Path,
     new_scorer: &mut dyn FnMut() -> Box<dyn Scorer>,
     seed: u64,
 ) -> Result<Vec<Figure>, String> {
-    let authors: Vec<Author> = rhythm::read(data)?.into_iter().filter(Author::settled).collect();
+    let authors = settled(data)?;
     let mut left_out = Measured::default();
-    for fold in 0..FOLDS {
-        let of_fold = |inside: bool| -> Vec<&Author> {
-            (0..authors.len()).filter(|index| (index % FOLDS == fold) == inside).map(|index| &authors[index]).collect()
-        };
-        let parameters = Arc::new(fit::timezone::fit_authors(&of_fold(false), seed, &Default::default())?);
-        let mut fresh = || Box::new(FamilyScorer::new(parameters.clone())) as Box<dyn Scorer>;
-        measure(&of_fold(true), &mut fresh, &mut left_out)?;
+    let folds = folds(&authors, seed)?;
+    for fold in &folds {
+        let mut fresh = || Box::new(FamilyScorer::new(fold.parameters.clone())) as Box<dyn Scorer>;
+        measure(&fold.authors, &mut fresh, &mut left_out)?;
     }
     let mut figures = figures(&left_out, seed, "authors left out");
+    figures.extend(slices::figures(&slices::measure(&folds, &authors, seed)?, seed));
+    figures.extend(calendar::figures(&folds, seed)?);
+    figures.extend(calendar::changes(&folds, seed));
     let mut seen = Measured::default();
     measure(&authors.iter().collect::<Vec<_>>(), new_scorer, &mut seen)?;
     for mut figure in
