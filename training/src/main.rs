@@ -12,6 +12,8 @@ mod replay;
 mod request;
 mod statistics;
 mod train;
+mod world;
+mod world_command;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use elsewhere::model::{Model, ModelFile};
@@ -52,25 +54,25 @@ enum Command {
         #[arg(long, default_value_t = 1_795_305_600)]
         train_time: i64,
         /// Honest workers in each simulated company.
-        #[arg(long, default_value_t = 1000)]
+        #[arg(long, default_value_t = 500)]
         honest: usize,
         /// Hostile workers in each simulated company.
-        #[arg(long, default_value_t = 200)]
+        #[arg(long, default_value_t = 100)]
         hostile: usize,
         /// Days each company is followed.
         #[arg(long, default_value_t = 28)]
         days: u32,
-        /// What the companies' collectors see.
-        #[arg(long, value_enum, default_value = "endpoint")]
-        tier: Telemetry,
+        /// Simulated companies that calibrate; their tiers take turns.
+        #[arg(long, default_value_t = 12)]
+        companies: usize,
     },
     /// Measure a model on real data, through the whole pipeline, and print the figures.
     Evaluate {
         /// What to measure.
         family: Part,
-        /// Directory of the real data sets.
+        /// Directory of the real data sets; `world` needs none.
         #[arg(long, value_name = "DIR")]
-        data: PathBuf,
+        data: Option<PathBuf>,
         /// Directory of the model.
         #[arg(long, value_name = "DIR", default_value = "models/session-risk-1")]
         model: PathBuf,
@@ -78,9 +80,21 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// Also write the drawings and tables of the families' pages (`typing.md`, `remote-input.md`, `network.md`,
-        /// `timezone.md`) into this directory.
+        /// `timezone.md`, `world.md`) into this directory.
         #[arg(long, value_name = "DIR")]
         docs: Option<PathBuf>,
+        /// world: live a few companies only, for minutes instead of the better part of an hour.
+        #[arg(long)]
+        quick: bool,
+        /// world: instead live so many companies a tier that are nearly all honest, to see who is flagged for nothing.
+        #[arg(long, value_name = "COMPANIES", conflicts_with_all = ["quick", "write", "docs"])]
+        honest: Option<usize>,
+        /// world: keep companies that were lived in this directory, and take up again what is there.
+        #[arg(long, value_name = "DIR")]
+        keep: Option<PathBuf>,
+        /// world: write card.md, evaluation.json and SHA256SUMS of the model anew with what was measured.
+        #[arg(long)]
+        write: bool,
     },
     /// Write the requests behind a family's figures as NDJSON for `elsewhere score`.
     Convert {
@@ -99,6 +113,22 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Fit again what simulated companies fit (weights, standings, calibration, levels, threshold) of a model whose
+    /// evidence stays as it is, and write it beside.
+    RefitWorld {
+        /// Directory of the model.
+        #[arg(long, value_name = "DIR", default_value = "models/session-risk-1")]
+        model: PathBuf,
+        /// File to write the model to; its card and figures are those of a training run or of `evaluate world`.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Seed of every random number.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Simulated companies that calibrate.
+        #[arg(long, default_value_t = 12)]
+        companies: usize,
+    },
     /// Write four simulated weeks of a small company, and the truth about it beside them.
     Example {
         /// File to write, gzipped; the truth goes beside it with the ending `.truth.tsv`.
@@ -107,6 +137,30 @@ enum Command {
         /// Seed of the company.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+    },
+    /// Write a simulated world as requests, one a line, and the truth about it beside them.
+    World {
+        /// Workers.
+        #[arg(long, default_value_t = 3000)]
+        workers: usize,
+        /// Days, from a Monday.
+        #[arg(long, default_value_t = 28)]
+        days: u32,
+        /// What the collectors see.
+        #[arg(long, value_enum, default_value = "endpoint")]
+        tier: Telemetry,
+        /// Share of workers that is hostile; all hostile scenarios alike.
+        #[arg(long, default_value_t = 0.1)]
+        hostile_share: f64,
+        /// Seed of the world.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// File to write, gzipped where its name ends with .gz; `-` is standard output.
+        #[arg(long, value_name = "FILE", default_value = "-")]
+        out: String,
+        /// File for the truth; by default beside the requests, and nowhere when these go to standard output.
+        #[arg(long, value_name = "FILE")]
+        truth: Option<PathBuf>,
     },
     /// Move a model's tables of free typing to a tenant's people, and say on workers held back whether it helped.
     RefitTyping {
@@ -164,19 +218,22 @@ enum Command {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Telemetry {
     /// The sign-in log alone.
-    IdpOnly,
+    Idp,
     /// And a collector on the login page.
     LoginPage,
     /// And an agent on the machine.
     Endpoint,
+    /// And tokens that tell what workers share.
+    Linkage,
 }
 
 impl Telemetry {
-    fn tier(self) -> corpus::company::Tier {
+    fn tier(self) -> world::Tier {
         match self {
-            Self::IdpOnly => corpus::company::Tier::IdpOnly,
-            Self::LoginPage => corpus::company::Tier::LoginPage,
-            Self::Endpoint => corpus::company::Tier::Endpoint,
+            Self::Idp => world::Tier::IdpOnly,
+            Self::LoginPage => world::Tier::LoginPage,
+            Self::Endpoint => world::Tier::Endpoint,
+            Self::Linkage => world::Tier::Linkage,
         }
     }
 }
@@ -187,6 +244,8 @@ enum Part {
     RemoteInput,
     Network,
     Timezone,
+    /// Simulated companies; not part of `all`, since it takes far longer.
+    World,
     All,
 }
 
@@ -198,6 +257,7 @@ impl Part {
             Self::RemoteInput => name == "remote-input",
             Self::Network => name == "network",
             Self::Timezone => name == "timezone",
+            Self::World => name == "world",
         }
     }
 }
@@ -214,7 +274,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), String> {
     match command {
-        Command::Train { data, out, seed, train_time, honest, hostile, days, tier } => {
+        Command::Train { data, out, seed, train_time, honest, hostile, days, companies } => {
             require_data(&data)?;
             let model_id = out.file_name().and_then(|name| name.to_str()).ok_or("--out needs a directory name")?;
             let plan = train::Plan {
@@ -224,21 +284,26 @@ fn run(command: Command) -> Result<(), String> {
                 honest_workers: honest,
                 hostile_workers: hostile,
                 days,
-                tier: tier.tier(),
+                companies,
             };
             let bar = spinner();
             let trained = train::train(&data, &plan, &|what| bar.set_message(what.to_string()))?;
             bar.finish_and_clear();
             let command = format!(
                 "cargo run --release -p training -- train --data <directory> --out models/{model_id} --seed {seed} \
-                 --train-time {train_time} --honest {honest} --hostile {hostile} --days {days}"
+                 --train-time {train_time} --honest {honest} --hostile {hostile} --days {days} --companies {companies}"
             );
             publish::publish(&out, &trained, &command)?;
             print_figures(&trained.figures);
             println!("wrote {}", out.display());
             Ok(())
         }
-        Command::Evaluate { family, data, model, seed, docs } => {
+        Command::Evaluate { family: Part::World, model, seed, docs, quick, honest, keep, write, .. } => {
+            world_command::evaluate(&model, &world_command::Wanted { seed, quick, honest, keep, docs, write })
+        }
+        Command::RefitWorld { model, out, seed, companies } => world_command::refit(&model, &out, seed, companies),
+        Command::Evaluate { family, data, model, seed, docs, .. } => {
+            let data = data.ok_or("--data names the directory of the real data sets; only `world` needs none")?;
             require_data(&data)?;
             let file = load(&model)?;
             let mut new_scorer = || scorer(&file);
@@ -262,6 +327,10 @@ fn run(command: Command) -> Result<(), String> {
             convert_family(family, &data, &out, &load(&model)?, seed)
         }
         Command::Example { out, seed } => write_example(&out, seed),
+        Command::World { workers, days, tier, hostile_share, seed, out, truth } => {
+            let order = world::stream::Order { seed, workers, hostile_share, days, tier: tier.tier() };
+            world_command::write(&order, &out, truth)
+        }
         Command::RefitTyping { store, tenant, profiles, model, out, even_if_worse } => {
             let tables = match (&store, &profiles) {
                 (Some(store), _) => statistics::read_store(store, tenant.as_deref())?,
@@ -352,7 +421,7 @@ fn require_data(data: &Path) -> Result<(), String> {
     ))
 }
 
-fn load(directory: &Path) -> Result<ModelFile, String> {
+pub(crate) fn load(directory: &Path) -> Result<ModelFile, String> {
     Ok(Model::load(directory).map_err(|error| format!("{}: {error}", directory.display()))?.file)
 }
 
@@ -382,7 +451,7 @@ fn spinner() -> ProgressBar {
     bar
 }
 
-fn print_figures(figures: &[Figure]) {
+pub(crate) fn print_figures(figures: &[Figure]) {
     for figure in figures {
         let interval = figure.interval.map_or(String::new(), |(low, high)| format!(" [{low:.4}, {high:.4}]"));
         let floor = figure.floor.map_or(String::new(), |floor| format!(" floor {floor}"));
@@ -390,7 +459,7 @@ fn print_figures(figures: &[Figure]) {
     }
 }
 
-fn create(path: &Path) -> Result<GzEncoder<BufWriter<File>>, String> {
+pub(crate) fn create(path: &Path) -> Result<GzEncoder<BufWriter<File>>, String> {
     let file = File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(GzEncoder::new(BufWriter::new(file), Compression::best()))
 }
@@ -413,10 +482,10 @@ fn convert_family(family: Part, data: &Path, out: &Path, file: &ModelFile, seed:
 }
 
 fn write_example(out: &Path, seed: u64) -> Result<(), String> {
-    let spec = corpus::company::example_company(seed);
+    let spec = world::example_company(seed)?;
     let failed = |error: std::io::Error| format!("{}: {error}", out.display());
     let mut lines = create(out)?;
-    let simulation = corpus::company::simulate(&spec);
+    let simulation = world::simulate(&spec);
     let truth = simulation.truth();
     let mut count = 0;
     for simulated in simulation {
@@ -427,7 +496,7 @@ fn write_example(out: &Path, seed: u64) -> Result<(), String> {
     let name = out.file_name().and_then(|name| name.to_str()).unwrap_or("company");
     let beside = out.with_file_name(format!("{}.truth.tsv", name.trim_end_matches(".ndjson.gz")));
     let mut table = BufWriter::new(File::create(&beside).map_err(failed)?);
-    corpus::company::write_truth(&truth, &mut table).and_then(|()| table.flush()).map_err(failed)?;
+    world::write_truth(&truth, &mut table).and_then(|()| table.flush()).map_err(failed)?;
     println!("wrote {} ({count} events of {} workers) and {}", out.display(), truth.len(), beside.display());
     Ok(())
 }

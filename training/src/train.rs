@@ -1,15 +1,17 @@
 //! Fits, weighs, calibrates, tests and measures a model; the whole of it is this one function and its seeds.
 
-use crate::corpus::company::{self, Tier};
-use crate::evaluate::{self, world::WorldReport};
+use crate::evaluate::{self, world::tally::Tally};
 use crate::fit::{self, world};
 use crate::replay::Replay;
-use crate::request::{Figure, Scorer, Update};
-use elsewhere::evidence::feature::{FEATURE_SCHEMA_VERSION, FeatureId, Finding};
+use crate::request::{Figure, Scorer};
+use crate::world::{self as company, Part, Tier};
+use elsewhere::evidence::feature::{FEATURE_SCHEMA_VERSION, FeatureId};
 use elsewhere::evidence::{Parameters, crowd, telemetry};
 use elsewhere::model::{Calibration, Levels, Model, ModelFile};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What a training run is told.
 #[derive(Debug, Clone)]
@@ -26,8 +28,8 @@ pub struct Plan {
     pub hostile_workers: usize,
     /// Days each company is followed.
     pub days: u32,
-    /// What the companies' collectors see.
-    pub tier: Tier,
+    /// Companies that calibrate; their tiers take turns.
+    pub companies: usize,
 }
 
 /// A model with what was measured of it.
@@ -36,16 +38,17 @@ pub struct Trained {
     pub file: ModelFile,
     /// Figures on real data, and simulated ones that stand beside them.
     pub figures: Vec<Figure>,
-    /// The test company.
-    pub world: WorldReport,
+    /// The test companies.
+    pub world: Tally,
 }
 
-/// Companies have seeds of their own, so that people, sites and networks of one are not those of another.
-const FIT_COMPANY: u64 = 0x1000;
-const CALIBRATION_COMPANY: u64 = 0x2000;
-// 0x3000 and 0x4000 were looked at while the caps and the short memory of a standing were chosen, and measure nothing
-// any more.
-const TEST_COMPANY: u64 = 0x5000;
+/// Companies that weigh findings, and their tiers: all evidence there can be, and what a login page alone sees.
+const FITTING: [Tier; 4] = [Tier::Linkage, Tier::Linkage, Tier::Endpoint, Tier::LoginPage];
+/// Companies that calibrate, over and over: the threshold has to hold whatever a tenant collects.
+const CALIBRATING: [Tier; 3] = [Tier::Linkage, Tier::Endpoint, Tier::LoginPage];
+/// Share of honest worker-months that the threshold lets pass: three in ten of the budget, aimed below it since a
+/// product exactly at its budget fails half of its trials.
+const AIM: f64 = 0.3;
 
 /// Trains a model.
 ///
@@ -54,26 +57,58 @@ const TEST_COMPANY: u64 = 0x5000;
 pub fn train(data: &Path, plan: &Plan, say: &dyn Fn(&str)) -> Result<Trained, String> {
     let evidence = fit_evidence(data, plan.seed, say)?;
     let mut file = unweighted(plan, evidence);
-    say("simulating the company that weighs the findings");
-    let fitting = live(&file, plan, FIT_COMPANY)?;
-    file.additive = world::fit_weights(&fitting)?;
-    file.standing = world::fit_standing(&fitting);
-    say("simulating the company that calibrates");
-    let calibrating = live(&file, plan, CALIBRATION_COMPANY)?;
-    file.calibration = world::fit_calibration(&calibrating, &file.additive)?;
-    file.levels = world::fit_levels(&calibrating, &file.additive, &file.calibration);
-    world::calibrate_threshold(&mut file.standing, &calibrating, THRESHOLD_MARGIN);
-    say("simulating the company that tests");
-    let testing = live(&file, plan, TEST_COMPANY)?;
-    let report = evaluate::world::report(&testing, &file, plan.seed);
-    file.operating_points = report.operating_points.clone();
+    fit_worlds(&mut file, plan, say)?;
+    say("simulating the companies that test");
+    let tests = tally_plan(plan);
+    let tally = evaluate::world::run(&file, &tests, None, &|_, _| {})?;
+    let testing = live(&file, plan, Part::Test, 500, Tier::Linkage)?;
+    file.operating_points = evaluate::world::points::operating_points(&testing, &file, plan.seed);
     say("measuring on real data");
     let figures = figures(data, &file, plan.seed, say)?;
-    Ok(Trained { file, figures, world: report })
+    Ok(Trained { file, figures, world: tally })
 }
 
-/// Nats between the highest honest worker of the calibration company and the threshold: aim below the budget, not at it.
-const THRESHOLD_MARGIN: f64 = 0.5;
+/// Fits everything that simulated companies fit: weights, standings, calibration, levels and the threshold.
+///
+/// # Errors
+/// When a company cannot be lived or a fit fails.
+pub fn fit_worlds(file: &mut ModelFile, plan: &Plan, say: &dyn Fn(&str)) -> Result<(), String> {
+    say("simulating the companies that weigh the findings");
+    let (additive, standing) = world::unweighted();
+    (file.additive, file.standing) = (additive, standing);
+    (file.calibration, file.operating_points) = (Calibration { intercept: 0.0, slope: 1.0 }, Vec::new());
+    let fitting = companies(file, plan, Part::Fitting, &FITTING, FITTING.len())?;
+    say("weighing the findings");
+    file.additive = world::fit_weights(&fitting)?;
+    say("simulating the companies that calibrate");
+    let calibrating = companies(file, plan, Part::Calibration, &CALIBRATING, plan.companies)?;
+    file.calibration = world::fit_calibration(&calibrating, &file.additive)?;
+    file.levels = world::fit_levels(&calibrating, &file.additive, &file.calibration);
+    let mut best = f64::NEG_INFINITY;
+    for ratio_max in RATIOS_MAX {
+        let mut standing = world::fit_standing(&fitting, ratio_max);
+        let highest = calibrating.highest(&standing)?;
+        let honest = highest.iter().zip(&calibrating.hostile).filter(|(_, hostile)| !**hostile);
+        let honest: Vec<f64> = honest.map(|(evidence, _)| *evidence).collect();
+        let share = AIM * standing.false_flag_budget;
+        world::calibrate_threshold(&mut standing, &honest, share);
+        let recall = world::mean_recall(&calibrating, &highest, standing.threshold_log_odds);
+        say(&format!("ratios to {ratio_max}: threshold {:.2}, recall {recall:.3}", standing.threshold_log_odds));
+        if recall > best {
+            (best, file.standing) = (recall, standing);
+        }
+    }
+    Ok(())
+}
+
+/// How far a single honest worker may widen a finding, nats: which serves best is seen on the calibration companies, at the
+/// threshold each asks for.
+const RATIOS_MAX: [f64; 4] = [3.5, 5.0, 6.5, 9.0];
+
+/// The test beside a training run; the card's own figures come from `evaluate world`.
+fn tally_plan(plan: &Plan) -> evaluate::world::Plan {
+    evaluate::world::Plan::quick(plan.seed)
+}
 
 /// Fits the constants of every family on data that may ship.
 ///
@@ -115,37 +150,47 @@ fn served(file: &ModelFile) -> Result<Model, String> {
     Model::prepare(file.clone(), [0; 32]).map_err(|error| error.to_string())
 }
 
+/// Lets companies of one part live, two at a time.
+fn companies(file: &ModelFile, plan: &Plan, part: Part, tiers: &[Tier], count: usize) -> Result<world::World, String> {
+    let next = AtomicUsize::new(0);
+    let lived: Mutex<BTreeMap<usize, Result<world::World, String>>> = Mutex::new(BTreeMap::new());
+    let work = || {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                return;
+            }
+            let one = live(file, plan, part, number as u64, tiers[number % tiers.len()]);
+            if let Ok(mut lived) = lived.lock() {
+                lived.insert(number, one);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, |threads| threads.get()) {
+            scope.spawn(work);
+        }
+    });
+    let mut world = world::World::default();
+    // In order of their numbers, so that equal calls give equal bytes.
+    for one in lived.into_inner().map_err(|_| "a company's thread broke off".to_string())?.into_values() {
+        world.extend(one?);
+    }
+    Ok(world)
+}
+
 /// Lets a company live through the pipeline and notes what its workers' sessions showed.
-fn live(file: &ModelFile, plan: &Plan, company: u64) -> Result<world::World, String> {
-    let seed = plan.seed ^ company;
-    let spec = company::world_spec(seed, plan.honest_workers, plan.hostile_workers, plan.days, plan.tier);
+fn live(file: &ModelFile, plan: &Plan, part: Part, company: u64, tier: Tier) -> Result<world::World, String> {
+    let seed = part.seed(plan.seed, company);
+    let spec = company::world_spec(seed, plan.honest_workers, plan.hostile_workers, plan.days, tier)?;
     let replay = Replay::new(served(file)?)?;
     let mut world = world::World::default();
-    let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
-    let mut first_micros: Vec<i64> = Vec::new();
-    for simulated in company::simulate(&spec) {
-        let worker_id = simulated.event.worker_id.clone();
-        let worker = *numbers.entry(worker_id).or_insert_with(|| {
-            world.scenario.push(simulated.scenario.code());
-            world.hostile.push(simulated.scenario.hostile());
-            world.standing_max.push(f64::NEG_INFINITY);
-            world.flag_days.push(None);
-            world.flag_reason.push(None);
-            first_micros.push(i64::MAX);
-            world.scenario.len() - 1
-        });
-        let (verdict, features) = replay.assess(simulated.event, Update::IfTrusted)?;
-        let scores = Finding::ALL.iter().map(|finding| features.get(finding.score())).collect();
-        world.sessions.push(world::Session { worker, scores });
-        first_micros[worker] = first_micros[worker].min(verdict.assess_micros);
-        let standing = &verdict.standing;
-        world.standing_max[worker] = world.standing_max[worker].max(standing.evidence_log_odds);
-        if standing.flagged && world.flag_days[worker].is_none() {
-            let days = (verdict.assess_micros - first_micros[worker]) as f64 / 86_400.0e6;
-            world.flag_days[worker] = Some(days);
-            world.flag_reason[worker] = standing.reasons.first().map(|reason| format!("{:?}", reason.code));
-        }
-    }
+    let (_, lives) =
+        evaluate::world::lives::live(&replay, &spec, &BTreeMap::new(), &mut |worker, hostile, verdict, seen| {
+            world.sessions.push(world::Session::of(worker, verdict.assess_micros, hostile, seen));
+        })?;
+    world.scenario = lives.iter().map(|one| one.scenario).collect();
+    world.hostile = world.scenario.iter().map(|scenario| scenario.hostile()).collect();
     Ok(world)
 }
 
@@ -181,7 +226,11 @@ pub fn figures(data: &Path, file: &ModelFile, seed: u64, say: &dyn Fn(&str)) -> 
 struct Never;
 
 impl Scorer for Never {
-    fn score(&mut self, _: elsewhere::event::EventUnchecked, _: Update) -> Result<crate::request::Scored, String> {
+    fn score(
+        &mut self,
+        _: elsewhere::event::EventUnchecked,
+        _: crate::request::Update,
+    ) -> Result<crate::request::Scored, String> {
         Err("no scorer".into())
     }
 }

@@ -1,9 +1,8 @@
-//! Where requests come from: readers of real data sets, one file each, and the simulated company.
+//! Where requests come from: readers of real data sets, one file each.
 //!
 //! Real data are read from a directory given on the command line and never enter the repository.
 
 pub mod captures;
-pub mod company;
 pub mod keyboard;
 pub mod keystroke;
 pub mod logins;

@@ -1,6 +1,6 @@
 //! Fits: constants of the evidence families on data that may ship, weights and standings on simulated companies.
 
-mod forest;
+pub mod forest;
 pub mod network;
 pub mod remote_input;
 pub mod timezone;

@@ -1,39 +1,85 @@
 //! Fitted on simulated companies: weights of findings, calibration, levels and the numbers behind a standing.
 //!
-//! Three companies with seeds, people, sites and networks of their own: one fits, one calibrates, one tests. Everything
-//! here is simulated and said to be so in the card.
+//! Companies that fit, calibrate and test have seeds, people, sites and networks of their own. Everything here is
+//! simulated and said to be so in the card.
 
-use elsewhere::evidence::feature::Finding;
+use crate::world::Scenario;
+use elsewhere::evidence::feature::{Features, Finding};
 use elsewhere::evidence::quantile::quantile_of_sorted;
 use elsewhere::model::{Additive, Calibration, FindingModel, Levels, StandingModel, Term};
-use linfa::prelude::*;
-use linfa_logistic::LogisticRegression;
+use elsewhere::risk::Standing;
 use ndarray::{Array1, Array2};
+use std::collections::BTreeMap;
 
 /// One simulated session as the fit sees it.
 #[derive(Debug, Clone)]
 pub struct Session {
     /// Number of the worker.
     pub worker: usize,
-    /// Score per finding, nats; `None` when it took no part.
-    pub scores: Vec<Option<f64>>,
+    /// When, microseconds since 1970.
+    pub micros: i64,
+    /// Whether somebody else than the worker made it.
+    pub hostile: bool,
+    /// Score per finding, nats; NaN when it took no part. In single precision: there are millions of them.
+    scores: Box<[f32]>,
 }
 
-/// A simulated company after replay.
+impl Session {
+    /// Takes the scores of a session's features.
+    pub fn of(worker: usize, micros: i64, hostile: bool, features: &Features) -> Self {
+        let score = |finding: &Finding| features.get(finding.score()).map_or(f32::NAN, |score| score as f32);
+        Self { worker, micros, hostile, scores: Finding::ALL.iter().map(score).collect() }
+    }
+
+    /// Score of a finding, nats; `None` when it took no part.
+    pub fn score(&self, finding: Finding) -> Option<f64> {
+        let score = self.scores[finding.index()];
+        (!score.is_nan()).then_some(f64::from(score))
+    }
+}
+
+/// Simulated companies after replay.
 #[derive(Debug, Clone, Default)]
 pub struct World {
-    /// Sessions in time order.
+    /// Sessions, company by company in time order.
     pub sessions: Vec<Session>,
-    /// Scenario code by worker, such as `B01`.
-    pub scenario: Vec<&'static str>,
+    /// Scenario by worker.
+    pub scenario: Vec<Scenario>,
     /// Whether the worker is hostile.
     pub hostile: Vec<bool>,
-    /// Standing evidence by worker: highest over time, and the first session at which it flagged.
-    pub standing_max: Vec<f64>,
-    /// Days from a worker's first session to the flag, where there was one.
-    pub flag_days: Vec<Option<f64>>,
-    /// Code of the first reason of the standing at the flag.
-    pub flag_reason: Vec<Option<String>>,
+}
+
+impl World {
+    /// Adds another company: its workers get numbers after those that are here.
+    pub fn extend(&mut self, other: World) {
+        let offset = self.scenario.len();
+        self.sessions.extend(other.sessions.into_iter().map(|one| Session { worker: one.worker + offset, ..one }));
+        self.scenario.extend(other.scenario);
+        self.hostile.extend(other.hostile);
+    }
+
+    /// The highest evidence each worker's standing reaches under a model. Scores of sessions do not depend on
+    /// standings, so no event needs to be scored again.
+    ///
+    /// # Errors
+    /// A standing model that does not pass its check.
+    pub fn highest(&self, standing: &StandingModel) -> Result<Vec<f64>, String> {
+        let prepared = standing.clone().prepare()?;
+        let mut standings = vec![Standing::default(); self.scenario.len()];
+        let mut highest = vec![f64::NEG_INFINITY; self.scenario.len()];
+        for session in &self.sessions {
+            let mut features = Features::default();
+            for finding in Finding::ALL {
+                if let Some(score) = session.score(*finding) {
+                    features.set(finding.score(), score);
+                }
+            }
+            let stood = standings[session.worker].add(&features, &prepared, session.micros);
+            let highest = &mut highest[session.worker];
+            *highest = highest.max(stood.evidence_log_odds);
+        }
+        Ok(highest)
+    }
 }
 
 /// Prior odds the service assumes: one worker in a thousand (scenarios.md, A5).
@@ -59,16 +105,19 @@ fn role(finding: Finding) -> Role {
     };
     match finding {
         // Physics: may flag alone once sustained over three days.
-        // A loop through a person is slower for more reasons than distance, so it alone stays under the threshold longer.
-        Finding::RemoteInputLoop => role(-1.5, 5.0, 5.0, 8.0, false),
-        Finding::NetworkRoundTrip | Finding::NetworkGap => role(-1.5, 5.0, 5.0, 10.0, false),
+        // Caps leave room above a threshold that a wider world sets near 10: what holds the honest back is the variance
+        // between them, which is widened until their ratios average one. A loop through a person is slower for more
+        // reasons than distance, so it has the lower cap.
+        Finding::RemoteInputLoop => role(-1.5, 5.0, 5.0, 12.0, false),
+        Finding::NetworkRoundTrip | Finding::NetworkGap => role(-1.5, 5.0, 5.5, 14.0, false),
         // Speaks only against, and an anchor told wrong speaks every day: it alone stays under the threshold.
         Finding::NetworkBound => role(0.0, 5.0, 4.5, 4.5, false),
         Finding::RemoteInputPointer | Finding::RemoteInputKey => role(-1.5, 4.5, 5.0, 5.0, false),
         Finding::TypingPhrase | Finding::TypingTable | Finding::TypingOrdered => role(-2.5, 5.0, 4.5, 4.5, false),
-        Finding::CrowdSite | Finding::CrowdAuthenticator | Finding::CrowdRelay | Finding::CrowdTypist => {
-            role(0.0, 4.0, 4.5, 4.5, true)
-        }
+        Finding::CrowdSite | Finding::CrowdAuthenticator | Finding::CrowdRelay => role(0.0, 4.0, 4.5, 4.5, true),
+        // Hands are alike by chance, and tokens that many share (a capture card's own identity) make chance cheap: five of
+        // a thousand honest workers were flagged, all of them home-lab owners, when this counted like a shared home.
+        Finding::CrowdTypist => role(0.0, 3.0, 2.5, 2.5, true),
         // Rhythm corroborates, it never convicts.
         Finding::TimezoneRhythm => role(-2.0, 3.0, 3.0, 3.0, true),
         // Days of rest and changes of hours belong to people's lives: they support others and carry nothing alone.
@@ -124,7 +173,7 @@ fn term(finding: Finding, weight: f64) -> Term {
 fn capped(session: &Session) -> Vec<f64> {
     let cap = |finding: &Finding| {
         let Role { score_min, score_max, .. } = role(*finding);
-        session.scores[finding.index()].map_or(0.0, |score| score.clamp(score_min, score_max))
+        session.score(*finding).map_or(0.0, |score| score.clamp(score_min, score_max))
     };
     Finding::ALL.iter().map(cap).collect()
 }
@@ -145,7 +194,7 @@ pub fn fit_weights(world: &World) -> Result<Additive, String> {
     let columns = Finding::COUNT;
     let flat: Vec<f64> = rows.iter().flatten().copied().collect();
     let records = Array2::from_shape_vec((rows.len(), columns), flat).map_err(|error| error.to_string())?;
-    let targets: Array1<bool> = world.sessions.iter().map(|session| world.hostile[session.worker]).collect();
+    let targets: Array1<bool> = world.sessions.iter().map(|session| session.hostile).collect();
     let (weights, _) = logistic(records, targets, RIDGE)?;
     let terms = Finding::ALL
         .iter()
@@ -159,17 +208,86 @@ fn round(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }
 
-/// Coefficients and intercept of a ridge logistic regression of `true`.
+/// Coefficients and intercept of a ridge logistic regression of `true`, by Newton's method.
+///
+/// The ridge holds the coefficients and not the intercept. Our own because the line search of linfa's L-BFGS does not
+/// come to an end on columns of unequal scale, which presence and capped scores are: minutes where this takes seconds.
+///
+/// # Errors
+/// When the columns determine nothing, which a positive ridge rules out.
 pub fn logistic(records: Array2<f64>, targets: Array1<bool>, ridge: f64) -> Result<(Vec<f64>, f64), String> {
-    let fitted = LogisticRegression::default()
-        .alpha(ridge)
-        .max_iterations(300)
-        .gradient_tolerance(1e-5)
-        .fit(&Dataset::new(records, targets))
-        .map_err(|error| format!("logistic regression: {error}"))?;
-    // linfa names the classes itself; the coefficients are those of the positive one.
-    let sign = if fitted.labels().pos.class { 1.0 } else { -1.0 };
-    Ok((fitted.params().iter().map(|weight| weight * sign).collect(), fitted.intercept() * sign))
+    let width = records.ncols() + 1;
+    let mut weights = vec![0.0; width];
+    for _ in 0..NEWTON_STEPS_MAX {
+        let mut gradient = vec![0.0; width];
+        let mut curvature = vec![vec![0.0; width]; width];
+        for (row, target) in records.rows().into_iter().zip(&targets) {
+            let at = |index: usize| if index + 1 == width { 1.0 } else { row[index] };
+            let sum: f64 = (0..width).map(|index| at(index) * weights[index]).sum();
+            let share = 1.0 / (1.0 + (-sum).exp());
+            let error = share - f64::from(u8::from(*target));
+            let bend = (share * (1.0 - share)).max(1e-9);
+            for first in 0..width {
+                let value = at(first);
+                // Most findings of a session took no part.
+                if value == 0.0 {
+                    continue;
+                }
+                gradient[first] += error * value;
+                for second in 0..=first {
+                    curvature[first][second] += bend * value * at(second);
+                }
+            }
+        }
+        for index in 0..width {
+            let held = if index + 1 == width { 1e-9 } else { ridge };
+            gradient[index] += held * weights[index];
+            curvature[index][index] += held;
+        }
+        let step = solve(curvature, gradient)?;
+        // A step that would leap is shortened: separable sides ask for infinite weights.
+        let longest = step.iter().fold(0.0_f64, |most, one| most.max(one.abs()));
+        let share = (STEP_MAX / longest.max(1e-12)).min(1.0);
+        weights.iter_mut().zip(&step).for_each(|(weight, step)| *weight -= share * step);
+        if longest < 1e-7 {
+            break;
+        }
+    }
+    let intercept = weights.pop().unwrap_or_default();
+    Ok((weights, intercept))
+}
+
+/// Most steps of Newton's method: it doubles its digits with each.
+const NEWTON_STEPS_MAX: usize = 50;
+/// Longest step in any coefficient.
+const STEP_MAX: f64 = 4.0;
+
+/// Solves a symmetric positive system given by its lower triangle, by Cholesky's factors.
+fn solve(mut lower: Vec<Vec<f64>>, mut right: Vec<f64>) -> Result<Vec<f64>, String> {
+    let size = right.len();
+    for column in 0..size {
+        for row in column..size {
+            let sum: f64 = (0..column).map(|at| lower[row][at] * lower[column][at]).sum();
+            let left = lower[row][column] - sum;
+            if row == column {
+                if left <= 0.0 {
+                    return Err("logistic regression: the columns determine nothing".into());
+                }
+                lower[row][column] = left.sqrt();
+            } else {
+                lower[row][column] = left / lower[column][column];
+            }
+        }
+    }
+    for row in 0..size {
+        let sum: f64 = (0..row).map(|at| lower[row][at] * right[at]).sum();
+        right[row] = (right[row] - sum) / lower[row][row];
+    }
+    for row in (0..size).rev() {
+        let sum: f64 = (row + 1..size).map(|at| lower[at][row] * right[at]).sum();
+        right[row] = (right[row] - sum) / lower[row][row];
+    }
+    Ok(right)
 }
 
 /// Fits calibration on a company of its own: log-odds of hostile at even prior against the weighed evidence.
@@ -178,7 +296,7 @@ pub fn logistic(records: Array2<f64>, targets: Array1<bool>, ridge: f64) -> Resu
 /// When linfa cannot fit.
 pub fn fit_calibration(world: &World, additive: &Additive) -> Result<Calibration, String> {
     let evidence: Vec<f64> = world.sessions.iter().map(|session| weigh(session, additive)).collect();
-    let targets: Array1<bool> = world.sessions.iter().map(|session| world.hostile[session.worker]).collect();
+    let targets: Array1<bool> = world.sessions.iter().map(|session| session.hostile).collect();
     let positive = targets.iter().filter(|hostile| **hostile).count() as f64;
     let negative = targets.len() as f64 - positive;
     let records = Array2::from_shape_vec((evidence.len(), 1), evidence).map_err(|error| error.to_string())?;
@@ -204,7 +322,7 @@ pub fn probability(session: &Session, additive: &Additive, calibration: &Calibra
 /// Levels by what they cost on honest sessions of the calibration company: a step-up for one login in a thousand, a
 /// person's look for one in ten thousand (scenarios.md, protocol).
 pub fn fit_levels(world: &World, additive: &Additive, calibration: &Calibration) -> Levels {
-    let honest = world.sessions.iter().filter(|session| !world.hostile[session.worker]);
+    let honest = world.sessions.iter().filter(|session| !session.hostile);
     let mut probabilities: Vec<f64> = honest.map(|session| probability(session, additive, calibration)).collect();
     probabilities.sort_by(f64::total_cmp);
     let medium = quantile_of_sorted(&probabilities, 1.0 - 1e-3).clamp(0.005, 0.5);
@@ -241,10 +359,12 @@ const WITHIN_MIN: f64 = 0.25;
 /// Fits the two-covariance model of every finding.
 ///
 /// The variance between honest workers is widened until honest workers' likelihood ratios average at most one, as those
-/// of a true ratio do: tails that a normal law misses (satellites, VPN users) are paid for here.
-pub fn fit_standing(world: &World) -> StandingModel {
+/// of a true ratio do: tails that a normal law misses (satellites, VPN users) are paid for here. Of a single ratio no more
+/// than `ratio_max` nats count: with a few thousand honest workers, one alone would otherwise set the width of a finding
+/// for everybody, where the threshold, set on other companies, holds such a worker back as well.
+pub fn fit_standing(world: &World, ratio_max: f64) -> StandingModel {
     let (_, empty) = unweighted();
-    let findings = Finding::ALL.iter().map(|finding| fit_finding(*finding, world)).collect();
+    let findings = Finding::ALL.iter().map(|finding| fit_finding(*finding, world, ratio_max)).collect();
     StandingModel { findings, ..empty }
 }
 
@@ -258,12 +378,12 @@ fn sparse(finding: Finding) -> bool {
 /// honest workers who show it by clearing, slightly, all who do not. We do not clear them, but the sum is kept.
 const SLACK: f64 = 0.05;
 
-fn fit_finding(finding: Finding, world: &World) -> FindingModel {
+fn fit_finding(finding: Finding, world: &World, ratio_max: f64) -> FindingModel {
     let Role { evidence_max, sustained, cumulative, .. } = role(finding);
     let score_cap = 8.0;
     let mut seen = vec![Seen::default(); world.hostile.len()];
     for session in &world.sessions {
-        if let Some(score) = session.scores[finding.index()] {
+        if let Some(score) = session.score(finding) {
             let score = score.clamp(-score_cap, score_cap);
             let seen = &mut seen[session.worker];
             seen.count += 1.0;
@@ -317,7 +437,7 @@ fn fit_finding(finding: Finding, world: &World) -> FindingModel {
     for _ in 0..40 {
         let ratios = honest.iter().map(|(mean, count)| {
             let count = if cumulative { 1.0 } else { *count };
-            model.log_likelihood_ratio(*mean, count).min(sustained).exp()
+            model.log_likelihood_ratio(*mean, count).min(sustained.min(ratio_max)).exp()
         });
         // Workers without the finding have a ratio of one.
         if ratios.sum::<f64>() <= honest.len() as f64 + if sparse(finding) { without as f64 * SLACK } else { 0.0 } {
@@ -329,9 +449,64 @@ fn fit_finding(finding: Finding, world: &World) -> FindingModel {
     model
 }
 
-/// Raises the threshold until no honest worker of the calibration company stands within `margin` of it.
-pub fn calibrate_threshold(standing: &mut StandingModel, world: &World, margin: f64) {
-    let honest = world.standing_max.iter().zip(&world.hostile).filter(|(_, hostile)| !**hostile);
-    let highest = honest.map(|(evidence, _)| *evidence).fold(f64::NEG_INFINITY, f64::max);
-    standing.threshold_log_odds = round(standing.threshold_log_odds.max(highest + margin));
+/// Sets the threshold by the honest workers of calibration companies, so that `share` of them are expected to reach it
+/// within the worker-month they were followed.
+///
+/// Flags that rare are seen once or twice in the companies, so the tail is fitted: beyond its 98th percentile honest
+/// evidence falls off exponentially, by the mean excess there (the tail of Balkema, de Haan and Pickands with shape 0).
+/// The threshold is never under the highest worker but `share` of all, nor under `ln(1 / budget)`, which a true ratio
+/// would need.
+pub fn calibrate_threshold(standing: &mut StandingModel, honest: &[f64], share: f64) {
+    let mut sorted: Vec<f64> = honest.iter().copied().filter(|evidence| evidence.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    let line = quantile_of_sorted(&sorted, 1.0 - TAIL_SHARE);
+    let beyond: Vec<f64> = sorted.iter().filter(|evidence| **evidence > line).map(|evidence| evidence - line).collect();
+    let mean_excess = beyond.iter().sum::<f64>() / beyond.len().max(1) as f64;
+    let fitted = line + mean_excess * (TAIL_SHARE / share).ln();
+    let seen = quantile_of_sorted(&sorted, 1.0 - share);
+    standing.threshold_log_odds = round(fitted.max(seen).max((1.0 / standing.false_flag_budget).ln()));
+}
+
+/// Mean over hostile scenarios but the blind spot of the share of workers whose standing ever reached the threshold.
+pub fn mean_recall(world: &World, highest: &[f64], threshold_log_odds: f64) -> f64 {
+    let mut by_scenario: BTreeMap<Scenario, (f64, f64)> = BTreeMap::new();
+    for (scenario, evidence) in world.scenario.iter().zip(highest) {
+        if scenario.hostile() && *scenario != Scenario::Renter {
+            let row = by_scenario.entry(*scenario).or_default();
+            row.0 += f64::from(u8::from(*evidence >= threshold_log_odds));
+            row.1 += 1.0;
+        }
+    }
+    by_scenario.values().map(|(hits, all)| hits / all).sum::<f64>() / by_scenario.len().max(1) as f64
+}
+
+/// Share of honest workers whose evidence the tail is fitted to.
+const TAIL_SHARE: f64 = 0.02;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn newtons_method_finds_the_log_odds_of_a_table() {
+        // Of 40 with the mark 30 are hostile, of 60 without 12: ln 3 and ln .25, so the mark weighs ln 12.
+        let rows: Vec<(f64, bool)> = [(1.0, true, 30), (1.0, false, 10), (0.0, true, 12), (0.0, false, 48)]
+            .into_iter()
+            .flat_map(|(mark, hostile, count)| std::iter::repeat_n((mark, hostile), count))
+            .collect();
+        let records = Array2::from_shape_vec((rows.len(), 1), rows.iter().map(|row| row.0).collect()).expect("shape");
+        let (weights, intercept) = logistic(records, rows.iter().map(|row| row.1).collect(), 0.0).expect("a fit");
+        assert!((weights[0] - 12.0_f64.ln()).abs() < 1e-6 && (intercept - 0.25_f64.ln()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_threshold_of_an_exponential_tail_is_where_few_enough_are_left() {
+        let (_, mut standing) = unweighted();
+        // Evidence e with P(e > x) = exp(-x / 1.5): .0003 are left beyond 1.5 ln(1 / .0003) = 12.17.
+        let honest: Vec<f64> = (0..20_000).map(|rank| -1.5 * ((f64::from(rank) + 0.5) / 20_000.0).ln()).collect();
+        calibrate_threshold(&mut standing, &honest, 3e-4);
+        assert!((standing.threshold_log_odds - 12.17).abs() < 0.3, "{}", standing.threshold_log_odds);
+        calibrate_threshold(&mut standing, &[-1.0; 1_000], 3e-4);
+        assert!((standing.threshold_log_odds - 1e3_f64.ln()).abs() < 1e-5, "never under the budget's own");
+    }
 }

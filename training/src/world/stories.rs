@@ -1,26 +1,32 @@
-//! The stories: what each scenario changes of a worker who lives where they say.
+//! The stories of honest people: what each changes of a worker who lives where they say.
 
-use super::household::{Builder, Link, Site, hundredths, kind, shared_address};
+use super::household::{Builder, Link, Site, kind, shared_address};
 use super::path::InputPath;
-use super::person::{Choice, DAY_MICROS, Person, Seat, Stay};
-use super::places::{self, City};
-use super::rhythm::{self, Calendar, Rhythm, Turn};
+use super::person::{Choice, DAY_MICROS, Person, Seating, Stay};
+use super::places;
+use super::rhythm;
 use super::scenario::Scenario;
-use super::typist::{Typist, Upset};
-use elsewhere::event::{PlaceUnchecked, TimestampUnchecked};
+use super::typist::Upset;
+use elsewhere::event::TimestampUnchecked;
 use jiff::tz::TimeZone;
 
 impl Builder<'_> {
     pub(super) fn group(&mut self, scenario: Scenario, size: u32, people: &mut Vec<Person>) {
         match scenario {
-            Scenario::KvmFarm | Scenario::SoftwareFarm | Scenario::DisguisedKvm => self.farm(scenario, size, people),
-            Scenario::ManyPersonas => self.personas(size, people),
-            Scenario::ProxiedOperator => {
-                let person = self.proxied();
-                people.push(person);
+            Scenario::KvmFarm | Scenario::SoftwareFarm | Scenario::DisguisedKvm | Scenario::LocalAgent => {
+                self.farm(scenario, size, people);
             }
-            Scenario::DisciplinedOperator | Scenario::ShiftedOperator | Scenario::Handover => {
-                let person = self.lone_laptop(scenario);
+            Scenario::ManyPersonas => self.personas(size, people),
+            Scenario::SpreadFarm => self.spread_farm(size, people),
+            _ if scenario.hostile() => {
+                let person = match scenario {
+                    Scenario::ProxiedOperator => self.proxied(),
+                    Scenario::ForeignNewHire => self.foreign_new_hire(),
+                    Scenario::ReshippedLaptop => self.reshipped(),
+                    Scenario::Renter => self.renter(),
+                    Scenario::WrongCountry => self.wrong_country(),
+                    _ => self.lone_laptop(scenario),
+                };
                 people.push(person);
             }
             Scenario::Couple => {
@@ -48,7 +54,8 @@ impl Builder<'_> {
             Scenario::Traveller => self.trips(person),
             Scenario::SanctionedDesktop => {
                 let seat = &mut person.seats[0];
-                seat.path = InputPath::remote_desktop(&mut self.chance);
+                let stories = &self.spec.parameters.stories;
+                seat.path = InputPath::remote_desktop(stories.vdi_loop, stories.vdi_jitter, &mut self.chance);
                 seat.input_path = 5;
                 seat.remote_session_reported = true;
                 seat.peripherals.clear();
@@ -68,12 +75,13 @@ impl Builder<'_> {
                 person.rhythm.sunday = 0.25;
             }
             Scenario::KvmSwitch => {
-                let home_lab = self.chance.happens(0.34);
+                let stories = &self.spec.parameters.stories;
+                let home_lab = self.chance.happens(stories.home_lab_share);
                 let seat = &mut person.seats[0];
                 if home_lab {
                     let model = self.chance.whole(0, 2);
                     let link = Link {
-                        rtt_ms: self.chance.uniform(0.5, 2.0),
+                        rtt_ms: stories.home_lab_rtt.draw(&mut self.chance),
                         jitter_ms: 0.3,
                         model: model as usize,
                         stall_seed: seat.stall_seed,
@@ -82,7 +90,7 @@ impl Builder<'_> {
                     // Capture cards of one model show one identity everywhere in the world.
                     let mut seat = person.seats[0].clone();
                     self.behind_kvm(&mut seat, &link, false, 10 + model);
-                    seat.path.video_ms = self.chance.uniform(5.0, 30.0);
+                    seat.path.video_ms = stories.home_lab_video.draw(&mut self.chance);
                     seat.path.loss_rate = 0.0;
                     seat.path.auto_release = false;
                     person.seats[0] = seat;
@@ -93,7 +101,9 @@ impl Builder<'_> {
                 }
             }
             Scenario::RuralNetwork => {
-                let (more_ms, jitter_ms) = (self.chance.uniform(45.0, 120.0), self.chance.uniform(15.0, 40.0));
+                let stories = &self.spec.parameters.stories;
+                let more_ms = stories.rural_rtt.draw(&mut self.chance);
+                let jitter_ms = stories.rural_jitter.draw(&mut self.chance);
                 for access in &mut person.accesses {
                     access.rtt_ms += more_ms;
                     access.jitter_ms = jitter_ms;
@@ -119,12 +129,31 @@ impl Builder<'_> {
             }
             Scenario::NewKeyboard => {
                 let days = f64::from(self.spec.days);
+                let stories = &self.spec.parameters.stories;
                 let upset = Upset {
                     from_micros: self.spec.start.0 + (days * self.chance.uniform(0.4, 0.8) * DAY_MICROS as f64) as i64,
-                    recovery_days: self.chance.uniform(14.0, 56.0),
-                    size: self.chance.uniform(2.0, 4.0),
+                    recovery_days: stories.upset_recovery_days.draw(&mut self.chance),
+                    size: stories.upset_size.draw(&mut self.chance),
                 };
                 person.seats[0].typist.upset = Some(upset);
+            }
+            Scenario::InputMethod => {
+                let layout = self.thing();
+                let machine = &mut person.seats[0].machine;
+                if self.chance.happens(0.6) {
+                    machine.candidates = self.chance.uniform(0.03, 0.15);
+                } else {
+                    let share = self.chance.uniform(0.2, 0.6);
+                    person.seats[0].typist.layout = Some((layout, share));
+                }
+            }
+            Scenario::Helped => self.helped(person),
+            Scenario::Developer => {
+                let share = self.spec.parameters.stories.paste_share.draw(&mut self.chance);
+                let seat = &mut person.seats[0];
+                seat.machine.macros = share * self.chance.uniform(0.2, 0.6);
+                seat.injected_share = self.chance.uniform(0.02, 0.4);
+                person.rhythm.start_minutes += 60.0;
             }
             Scenario::Relocation => self.relocation(person),
             Scenario::PrivacyBrowser => {
@@ -139,6 +168,28 @@ impl Builder<'_> {
             }
             _ => {}
         }
+    }
+
+    /// Somebody else takes over once in a while: another hand, over a program that stays on the machine.
+    fn helped(&mut self, person: &mut Person) {
+        let city = places::US[self.us_city()];
+        let home = places::US[self.us_city()];
+        let mut link = self.link(&city, &home);
+        link.rtt_ms = self.chance.uniform(15.0, 80.0);
+        link.jitter_ms = self.chance.uniform(0.5, 5.0);
+        let typist_seed = self.thing();
+        let mut seat = self.seat(typist_seed);
+        let own_display = person.seats[0].display_token.clone();
+        (link.stall_seed, link.stall_hours) = (person.seats[0].stall_seed, person.seats[0].stall_hours);
+        self.behind_software(&mut seat, &link, None);
+        seat.display_token = own_display;
+        let [least, most] = self.spec.parameters.stories.helped_sessions;
+        let first = self.spec.start.0.div_euclid(DAY_MICROS);
+        let months = f64::from(self.spec.days) / 28.0;
+        let times = (self.chance.whole(least, most) as f64 * months).ceil() as u64;
+        let days = (0..times).map(|_| first + self.chance.whole(0, u64::from(self.spec.days) - 1) as i64).collect();
+        person.seating = Seating::Helped(days);
+        person.seats.push(seat);
     }
 
     fn vpn(&mut self, person: &mut Person, site: &Site) {
@@ -253,190 +304,6 @@ impl Builder<'_> {
             let hub = self.access(15, city, address.clone(), vec![gateway.clone(), point]);
             person.choice = Choice::Hub(0.6, person.accesses.len() as u16, 0);
             person.accesses.push(hub);
-            people.push(person);
-        }
-    }
-
-    fn operator(&mut self) -> (City, Calendar) {
-        let city = places::OPERATORS[self.chance.weighted(&[0.35, 0.3, 0.2, 0.15])];
-        (city, if city.region == "CN" && self.chance.happens(0.5) { Calendar::China } else { Calendar::NorthKorea })
-    }
-
-    /// Where the identity of a laptop at `site` says it lives: the first there, others in another place.
-    fn claimed_elsewhere(&mut self, site: &Site, index: u32) -> City {
-        if index.is_multiple_of(2) && (index == 0 || self.chance.happens(0.5)) {
-            return site.city;
-        }
-        loop {
-            let city = places::US[self.us_city()];
-            if city.subdivision != site.city.subdivision {
-                return city;
-            }
-        }
-    }
-
-    fn farm(&mut self, scenario: Scenario, size: u32, people: &mut Vec<Person>) {
-        let city = places::US[self.us_city()];
-        let site = self.home(city);
-        let (abroad, calendar) = self.operator();
-        let link = self.link(&abroad, &city);
-        let spoofed = scenario == Scenario::DisguisedKvm;
-        // Capture cards left at their default identity repeat in the world, cloned ones within the farm.
-        let shared_display = if !spoofed && self.chance.happens(0.6) { 10 + link.model as u64 } else { self.thing() };
-        let shared_phone = self.chance.happens(0.4).then(|| self.token(kind::AUTHENTICATOR));
-        for index in 0..size {
-            let mut person = self.person(scenario, &site);
-            let claimed = self.claimed_elsewhere(&site, index);
-            self.claim_of(&mut person, claimed, &site);
-            if let Some(phone) = &shared_phone {
-                person.authenticator_token = phone.clone();
-            }
-            let own_display = self.thing();
-            let display = if self.chance.happens(0.75) { shared_display } else { own_display };
-            let mut seat = person.seats[0].clone();
-            let mut own_link = link.clone();
-            own_link.jitter_ms *= self.chance.uniform(0.8, 1.25);
-            if scenario == Scenario::SoftwareFarm {
-                let dummy = self.chance.happens(0.5).then_some(display);
-                self.behind_software(&mut seat, &own_link, dummy);
-            } else {
-                self.behind_kvm(&mut seat, &own_link, spoofed, display);
-            }
-            person.seats[0] = seat;
-            self.abroad(&mut person, &abroad, calendar);
-            person.lives_by = 0;
-            // Half keep American hours, half slip into their own on some days.
-            let share = if self.chance.happens(0.5) { 0.0 } else { self.chance.uniform(0.15, 0.5) };
-            person.own_hours = Some((2, share));
-            people.push(person);
-        }
-    }
-
-    /// Makes the claim of an identity that says it lives in `city` while its laptop is at `site`.
-    fn claim_of(&mut self, person: &mut Person, city: City, site: &Site) {
-        let place = PlaceUnchecked {
-            latitude_degrees: hundredths(city.latitude + self.chance.normal(0.0, 0.1)),
-            longitude_degrees: hundredths(city.longitude + self.chance.normal(0.0, 0.1)),
-            radius_km: 25,
-        };
-        let claim = &mut person.claims[0].1;
-        claim.region_code = city.region.into();
-        claim.subdivision_code = city.subdivision.into();
-        claim.time_zone = city.zone.into();
-        claim.place = Some(place);
-        // Zone 0 is the clock's: most set it to the claim, some leave it at the site's.
-        let clock = if self.chance.happens(0.8) { city.zone } else { site.city.zone };
-        person.zones = vec![(clock.to_string(), rhythm::zone(clock)), (city.zone.to_string(), rhythm::zone(city.zone))];
-    }
-
-    /// Gives the week of somebody abroad. Zone 1 is the claim's, zone 2 the operator's.
-    fn abroad(&mut self, person: &mut Person, abroad: &City, calendar: Calendar) {
-        person.zones.push((abroad.zone.to_string(), rhythm::zone(abroad.zone)));
-        person.rhythm.calendar = calendar;
-        person.rhythm.saturday = self.chance.uniform(0.2, 0.8);
-        person.rhythm.sunday = 0.15;
-    }
-
-    fn proxied(&mut self) -> Person {
-        let city = places::US[self.us_city()];
-        let home = self.home(city);
-        let mut person = self.person(Scenario::ProxiedOperator, &home);
-        let (abroad, calendar) = self.operator();
-        let hidden_ms = self.chance.uniform(120.0, 260.0);
-        let tokens = home.leases[0].1.site_tokens.clone();
-        let mut exits = Vec::new();
-        person.accesses.clear();
-        for _ in 0..self.chance.whole(3, 10) {
-            let provider = self.residential_provider(&city);
-            let address = self.address(provider, &city);
-            let mut access = self.access(provider, city, address, tokens.clone());
-            access.hidden_ms = hidden_ms * self.chance.uniform(0.93, 1.1);
-            access.anonymizer_detected = self.chance.happens(0.1);
-            exits.push(person.accesses.len() as u16);
-            person.accesses.push(access);
-        }
-        person.choice = Choice::Rotating(self.chance.uniform(0.2, 2.0), exits);
-        // The operator's own machine: input is local, the clock is set to the claim by some.
-        let clock = if self.chance.happens(0.55) { city.zone } else { abroad.zone };
-        person.zones = vec![(clock.to_string(), rhythm::zone(clock)), (city.zone.to_string(), rhythm::zone(city.zone))];
-        self.abroad(&mut person, &abroad, calendar);
-        person.lives_by = 2;
-        person.managed = self.chance.happens(0.2);
-        person
-    }
-
-    fn lone_laptop(&mut self, scenario: Scenario) -> Person {
-        let city = places::US[self.us_city()];
-        let site = self.home(city);
-        let mut person = self.person(scenario, &site);
-        let (mut abroad, mut calendar) = self.operator();
-        let link = self.link(&abroad, &city);
-        let spoofed = self.chance.happens(0.4);
-        let own_display = self.thing();
-        let display = if self.chance.happens(0.4) { 10 + link.model as u64 } else { own_display };
-        let seed = self.thing();
-        let mut seat = if scenario == Scenario::Handover { self.seat(seed) } else { person.seats[0].clone() };
-        self.behind_kvm(&mut seat, &link, spoofed, display);
-        person.zones.push((city.zone.to_string(), rhythm::zone(city.zone)));
-        match scenario {
-            Scenario::Handover => {
-                person.seats.push(seat);
-                let days = self.chance.uniform(6.0, 21.0).min(f64::from(self.spec.days) * 0.6);
-                person.handover_micros = Some(self.spec.start.0 + (days * DAY_MICROS as f64) as i64);
-            }
-            Scenario::ShiftedOperator => {
-                if self.chance.happens(0.4) {
-                    (abroad, calendar) = (places::OPERATORS[2], Calendar::NorthKorea);
-                }
-                self.abroad(&mut person, &abroad, calendar);
-                person.rhythm.saturday = 0.8;
-                // Seven days in ten are lived by the operator's own zone.
-                person.own_hours = Some((2, 0.7));
-                person.seats[0] = seat;
-            }
-            _ => person.seats[0] = seat,
-        }
-        person
-    }
-
-    fn personas(&mut self, size: u32, people: &mut Vec<Person>) {
-        let (abroad, calendar) = self.operator();
-        let typist_seed = self.thing();
-        let turn_seed = self.thing();
-        let operator_seat = self.seat(typist_seed);
-        let week = Rhythm::ordinary(&mut self.chance);
-        let phone = self.chance.happens(0.5).then(|| self.token(kind::AUTHENTICATOR));
-        let stall_seed = self.thing();
-        for index in 0..size {
-            let city = places::US[self.us_city()];
-            let site = self.home(city);
-            let mut person = self.person(Scenario::ManyPersonas, &site);
-            let mut link = self.link(&abroad, &city);
-            link.stall_seed = stall_seed;
-            let display = self.thing();
-            let spoofed = self.chance.happens(0.5);
-            let mut seat = Seat { typist: Typist::draw(typist_seed), ..operator_seat.clone() };
-            self.behind_kvm(&mut seat, &link, spoofed, display);
-            (seat.path.keyboard_poll_ms, seat.path.pointer_poll_ms) =
-                (operator_seat.path.keyboard_poll_ms, operator_seat.path.pointer_poll_ms);
-            person.seats[0] = seat;
-            if let Some(phone) = &phone {
-                person.authenticator_token = phone.clone();
-            }
-            person.zones.push((city.zone.to_string(), rhythm::zone(city.zone)));
-            self.abroad(&mut person, &abroad, calendar);
-            person.lives_by = 2;
-            let own = &person.rhythm;
-            person.rhythm = Rhythm {
-                turn: Some(Turn { seed: turn_seed, index, count: size }),
-                calendar: own.calendar,
-                saturday: 0.5,
-                sunday: 0.15,
-                hours: 9.5,
-                start_minutes: week.start_minutes,
-                start_sd_minutes: week.start_sd_minutes,
-                night_share: 0.0,
-            };
             people.push(person);
         }
     }

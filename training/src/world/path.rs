@@ -5,6 +5,7 @@
 //! jitter and grids; only a closed loop sees the 91 ms and the video's 120.
 
 use super::chance::Chance;
+use super::parameters::Spread;
 use super::typist::Stroke;
 
 /// How input reaches the machine.
@@ -49,6 +50,8 @@ pub struct InputPath {
     pub batch_ms: f64,
     /// Key delays added by a privacy tool, up to this many milliseconds; 0 for none.
     pub blur_ms: f64,
+    /// Standard deviation that a radio between hand and machine adds to every edge of a key.
+    pub uneven_ms: f64,
 }
 
 impl InputPath {
@@ -71,17 +74,18 @@ impl InputPath {
             auto_release: false,
             batch_ms: 0.0,
             blur_ms: 0.0,
+            uneven_ms: 0.0,
         }
     }
 
     /// An IP-KVM over a link of the given round trip and jitter.
-    pub fn kvm(rtt_ms: f64, jitter_ms: f64, chance: &mut Chance) -> Self {
+    pub fn kvm(rtt_ms: f64, jitter_ms: f64, video: Spread, chance: &mut Chance) -> Self {
         Self {
             means: Means::Kvm,
             rtt_ms,
             jitter_ms,
             loss_rate: chance.uniform(0.0, 0.008),
-            video_ms: chance.uniform(60.0, 200.0),
+            video_ms: video.draw(chance),
             pointer_frame_ms: [0.0, 8.0, 16.7, 33.3][chance.weighted(&[0.2, 0.15, 0.45, 0.2])],
             emit_poll_ms: [8.0, 1.0][chance.weighted(&[0.75, 0.25])],
             pointer_timer_ms: [0.0, 10.0, 16.0, 30.0, 100.0][chance.weighted(&[0.25, 0.4, 0.15, 0.12, 0.08])],
@@ -91,13 +95,13 @@ impl InputPath {
     }
 
     /// A remote-control program: no grid of its own, messages by the frame.
-    pub fn software(rtt_ms: f64, jitter_ms: f64, chance: &mut Chance) -> Self {
+    pub fn software(rtt_ms: f64, jitter_ms: f64, video: Spread, chance: &mut Chance) -> Self {
         Self {
             means: Means::Software,
             rtt_ms,
             jitter_ms,
             loss_rate: chance.uniform(0.0, 0.008),
-            video_ms: chance.uniform(20.0, 80.0),
+            video_ms: video.draw(chance),
             pointer_frame_ms: [8.0, 16.7, 33.3][chance.weighted(&[0.15, 0.6, 0.25])],
             batch_ms: [0.0, 16.0][chance.weighted(&[0.7, 0.3])],
             ..Self::local(chance)
@@ -105,13 +109,13 @@ impl InputPath {
     }
 
     /// A sanctioned remote desktop: every move is sent, in batches; the loop is short.
-    pub fn remote_desktop(chance: &mut Chance) -> Self {
-        let loop_ms = chance.uniform(25.0, 90.0);
+    pub fn remote_desktop(loops: Spread, jitter: Spread, chance: &mut Chance) -> Self {
+        let loop_ms = loops.draw(chance);
         let rtt_ms = loop_ms * chance.uniform(0.4, 0.7);
         Self {
             means: Means::RemoteDesktop,
             rtt_ms,
-            jitter_ms: chance.uniform(2.0, 12.0),
+            jitter_ms: jitter.draw(chance),
             loss_rate: chance.uniform(0.0, 0.002),
             video_ms: loop_ms - rtt_ms,
             batch_ms: chance.uniform(0.0, 12.0),
@@ -155,6 +159,11 @@ impl InputPath {
         if self.blur_ms > 0.0 {
             for edge in &mut edges {
                 edge.0 += chance.uniform(10.0f64.min(self.blur_ms), self.blur_ms);
+            }
+        }
+        if self.uneven_ms > 0.0 {
+            for edge in &mut edges {
+                edge.0 += chance.exponential(self.uneven_ms);
             }
         }
         edges.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -261,6 +270,8 @@ fn ticks(moves: &[(f64, f64, f64)], period: f64, chance: &mut Chance) -> Vec<(f6
 mod tests {
     use super::*;
 
+    const VIDEO: Spread = Spread::Between([60.0, 200.0]);
+
     fn stroke(press_ms: f64) -> Stroke {
         Stroke { class: 1, usage: 4, press_ms, release_ms: press_ms + 90.0 }
     }
@@ -275,7 +286,7 @@ mod tests {
     #[test]
     fn a_relay_never_turns_the_order_of_keys_round() {
         let mut chance = Chance::new(2);
-        let path = InputPath::kvm(180.0, 25.0, &mut chance);
+        let path = InputPath::kvm(180.0, 25.0, VIDEO, &mut chance);
         let hand: Vec<Stroke> = (0..200).map(|i| stroke(f64::from(i) * 40.0)).collect();
         let seen = path.keys(&hand, &mut chance);
         assert!(seen.windows(2).all(|two| two[0].press_ms <= two[1].press_ms));
@@ -285,7 +296,7 @@ mod tests {
     #[test]
     fn a_loop_through_a_relay_is_never_shorter_than_its_round_trip() {
         let mut chance = Chance::new(3);
-        let path = InputPath::kvm(180.0, 10.0, &mut chance);
+        let path = InputPath::kvm(180.0, 10.0, VIDEO, &mut chance);
         assert!((0..1000).all(|_| path.loop_ms(&mut chance) > 180.0 + 0.9 * 60.0));
     }
 

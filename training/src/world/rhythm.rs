@@ -4,6 +4,7 @@
 //! before in New York, and 21:00 after the American clocks have changed.
 
 use super::chance::{Chance, derive, share_of};
+use super::parameters::Day;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 
@@ -98,6 +99,8 @@ pub struct Rhythm {
     pub night_share: f64,
     /// Turn among several identities.
     pub turn: Option<Turn>,
+    /// Factor on how many events a day brings.
+    pub busy: f64,
 }
 
 /// How many events a working day brings.
@@ -132,6 +135,22 @@ impl Rhythm {
             calendar: Calendar::UnitedStates,
             night_share: 0.0,
             turn: None,
+            busy: 1.0,
+        }
+    }
+
+    /// The week of somebody as the world's file has people: less punctual, some at half time.
+    pub fn usual(day: &Day, chance: &mut Chance) -> Self {
+        let part_time = chance.happens(day.part_time_share);
+        let start_minutes = day.start_minutes.draw(chance).clamp(330.0, 780.0);
+        let hours = day.hours.draw(chance).clamp(6.0, 11.5);
+        Self {
+            start_minutes: start_minutes + if part_time && chance.happens(0.4) { 240.0 } else { 0.0 },
+            start_sd_minutes: day.start_sd_minutes.draw(chance).clamp(5.0, 150.0),
+            hours: if part_time { hours * 0.5 } else { hours },
+            saturday: chance.uniform(0.0, 0.12),
+            sunday: chance.uniform(0.0, 0.12),
+            ..Self::ordinary(chance)
         }
     }
 
@@ -162,7 +181,7 @@ impl Rhythm {
         };
         let meal = start + length * chance.uniform(0.40, 0.52);
         let mut minutes = vec![(start, true)];
-        for _ in 0..chance.poisson(pace.further_logins).min(3) {
+        for _ in 0..chance.poisson(pace.further_logins * self.busy).min(3) {
             // After the meal, or whenever a session has run out.
             let at = if chance.happens(0.5) {
                 meal + 45.0 + chance.exponential(12.0)
@@ -171,7 +190,7 @@ impl Rhythm {
             };
             minutes.push((at, true));
         }
-        for _ in 0..chance.poisson(pace.in_session).min(8) {
+        for _ in 0..chance.poisson(pace.in_session * self.busy).min(12) {
             minutes.push((start + length * chance.uniform(0.05, 1.0), false));
         }
         for (index, entry) in minutes.iter_mut().enumerate() {

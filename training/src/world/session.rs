@@ -1,13 +1,17 @@
 //! One event as the tenant's collectors would send it: whatever a tier carries, it carries for everybody.
 //!
 //! INVARIANT: nothing here asks which scenario a person lives. Which samples an event has, and how they are written,
-//! depends on the tier, the activity and draws that are alike for all; only persons differ.
+//! depends on the tier, the company's customs, the activity and draws that are alike for all; only persons differ. A
+//! collector that was tampered with is the exception, and is what that story is about.
 
 use super::chance::{Chance, derive, habit, identifier};
+use super::habits::{self, Customs};
+use super::machine::Machine;
 use super::path::InputPath;
-use super::person::{Access, Choice, Person, Seat};
-use super::pointer::stamp;
+use super::person::{Access, Choice, DAY_MICROS, Person, Seat};
+use super::pointer::{self, stamp};
 use super::rhythm::{self, Moment};
+use super::tampering::{Tape, unlink};
 use super::typist::Stroke;
 use super::{Detail, Spec, Tier};
 use elsewhere::event::{
@@ -41,13 +45,15 @@ pub struct State {
     /// Events made so far.
     made: u64,
     rotating: usize,
+    tape: Tape,
 }
 
 impl State {
     /// The state before a person's first event.
-    pub fn new(seed: u64, person: u64) -> Self {
-        let chance = Chance::new(derive(seed, 11, person));
-        Self { chance, session_id: String::new(), sequence_number: 0, made: 0, rotating: 0 }
+    pub fn new(seed: u64, person: u64, varied: bool) -> Self {
+        let own = derive(seed, 11, person);
+        let chance = if varied { Chance::cheap(own) } else { Chance::new(own) };
+        Self { chance, session_id: String::new(), sequence_number: 0, made: 0, rotating: 0, tape: Tape::default() }
     }
 }
 
@@ -59,7 +65,8 @@ const AGENT_RESOLUTION_MICROS: u32 = 1_000;
 const FRAME_MS: f64 = 16.667;
 
 /// Makes the event of `plan`.
-pub fn event(spec: &Spec, plan: &Plan, person: &mut Person, state: &mut State) -> EventUnchecked {
+pub fn event(world: &World<'_>, plan: &Plan, person: &mut Person, state: &mut State) -> EventUnchecked {
+    let spec = world.spec;
     let time = plan.moment.time_micros;
     if plan.moment.login || state.session_id.is_empty() {
         state.session_id = identifier(spec.seed, SESSION, derive(u64::from(plan.person), 1, state.made));
@@ -70,23 +77,34 @@ pub fn event(spec: &Spec, plan: &Plan, person: &mut Person, state: &mut State) -
     let event_id = identifier(spec.seed, EVENT, derive(u64::from(plan.person), 2, state.made));
     state.made += 1;
     let login = plan.moment.login;
-    let page = spec.tier != Tier::IdpOnly;
-    let agent = spec.tier == Tier::Endpoint;
+    let agent = spec.tier.agent();
     let access_index = rotate(&person.choice, plan.access, state);
     let chance = &mut state.chance;
+    let samples = world.customs.is_none_or(|customs| habits::sampled(customs, plan, chance));
+    let page = spec.tier != Tier::IdpOnly && samples;
     // The login page runs in the browser, the rest of the session is the agent's where there is one.
     let resolution = if agent && !login { AGENT_RESOLUTION_MICROS } else { person.resolution_micros };
-    let (typing, cadence) = if page { typing(spec, plan, person, resolution, chance) } else { (None, None) };
+    let usual = plan.seat as usize;
+    let mut seat = person.habits.seated(&person.seats[usual], time);
+    if seat.ramp_ms_per_day > 0.0 {
+        let days = (time - spec.start.0) as f64 / DAY_MICROS as f64;
+        seat.path.rtt_ms += seat.ramp_ms_per_day * days.max(0.0);
+    }
+    let (typing, cadence) =
+        if page { typing(world, plan, person, &mut seat, resolution, chance) } else { (None, None) };
+    person.seats[usual].typist.remember(&seat.typist);
     let moves = moves_wanted(spec.detail, login, chance);
-    let pointer = (page && chance.happens(person.pointer_share)).then(|| {
-        let seat = &person.seats[plan.seat as usize];
-        let frame_ms = if agent { 0.0 } else { FRAME_MS };
-        seat.hand.sample(moves, &seat.path, resolution, frame_ms, chance)
-    });
-    let asked = chance.happens(if spec.detail == Detail::Rich { 0.4 } else { 0.5 });
-    let seat = &person.seats[plan.seat as usize];
-    let challenge = (page && login && asked).then(|| challenge(seat, plan, resolution, chance));
-    EventUnchecked {
+    let share = person.pointer_share * world.customs.map_or(1.0, |customs| customs.pointer);
+    let frame_ms = if agent { 0.0 } else { FRAME_MS };
+    let pointer = (page && chance.happens(share)).then(|| moved(&seat, moves, login, resolution, frame_ms, chance));
+    let asked = match (world.customs, spec.detail) {
+        (Some(customs), _) => customs.asked,
+        (None, Detail::Rich) => 0.4,
+        (None, Detail::Trimmed) => 0.5,
+    };
+    let asked = chance.happens(asked);
+    let challenge = (page && login && asked).then(|| challenge(world.customs, &seat, plan, resolution, chance));
+    let mut event = EventUnchecked {
         event_id,
         worker_id: person.worker_id.clone(),
         session_id: state.session_id.clone(),
@@ -95,9 +113,9 @@ pub fn event(spec: &Spec, plan: &Plan, person: &mut Person, state: &mut State) -
         claim: Some(claim_at(person, time)),
         timezone: page.then(|| timezone(person, plan, chance)),
         typing,
-        remote_input: agent.then(|| remote_input(spec, seat, plan, chance)),
+        remote_input: (agent && samples).then(|| remote_input(spec, &seat, plan, chance)),
         network: Some(network(&person.accesses[access_index as usize], person, spec.tier, chance)),
-        device: Some(device(person, seat, agent)),
+        device: Some(device(person, &seat, agent)),
         pointer,
         challenge,
         cadence,
@@ -107,7 +125,47 @@ pub fn event(spec: &Spec, plan: &Plan, person: &mut Person, state: &mut State) -
             nonce: String::new(),
             sequence_number: state.sequence_number,
         }),
+    };
+    if let Some(customs) = world.customs {
+        person.habits.dress(&mut event, time, &habits::next_version(person.user_agent));
+        customs.strip(&mut event);
     }
+    if let Some(tampering) = person.tampering {
+        state.tape.tamper(tampering, time, spec.start.0, &mut event);
+    }
+    if spec.tier != Tier::Linkage {
+        unlink(&mut event);
+    }
+    event
+}
+
+/// What all events of one world have in common.
+pub struct World<'a> {
+    /// What is simulated.
+    pub spec: &'a Spec,
+    /// What the company sends; absent where everything is sent.
+    pub customs: Option<&'a Customs>,
+}
+
+/// A pointer sample of a hand, an agent or a jiggler.
+fn moved(
+    seat: &Seat,
+    moves: usize,
+    login: bool,
+    resolution: u32,
+    frame_ms: f64,
+    chance: &mut Chance,
+) -> elsewhere::event::PointerUnchecked {
+    if let Some((jiggle, share)) = seat.machine.jiggle
+        && !login
+        && chance.happens(share)
+    {
+        // It moves on the device at the machine's sockets: no line lies between.
+        let path = InputPath { rtt_ms: 0.0, jitter_ms: 0.0, pointer_frame_ms: 0.0, ..seat.path.clone() };
+        let made = Machine::jiggle(jiggle, moves.min(60), chance);
+        return pointer::made(&made, &path, resolution, frame_ms, chance);
+    }
+    seat.hand.sample(moves, &seat.path, resolution, frame_ms, chance)
 }
 
 fn timestamp(micros: i64) -> TimestampUnchecked {
@@ -156,37 +214,71 @@ fn timezone(person: &Person, plan: &Plan, chance: &mut Chance) -> TimezoneUnchec
 }
 
 fn typing(
-    spec: &Spec,
+    world: &World<'_>,
     plan: &Plan,
-    person: &mut Person,
+    person: &Person,
+    seat: &mut Seat,
     resolution: u32,
     chance: &mut Chance,
 ) -> (Option<TypingUnchecked>, Option<CadenceTableUnchecked>) {
+    let spec = world.spec;
     let time = plan.moment.time_micros;
-    let phrase_seed = person.phrase_seed;
-    let seat = &mut person.seats[plan.seat as usize];
+    let machine = seat.machine;
     if plan.moment.login {
         // A password manager fills the field now and then.
-        if chance.happens(0.03) {
+        let filled = world.customs.map_or(0.03, |customs| 1.0 - customs.typing);
+        if chance.happens(filled) {
             return (None, None);
         }
-        let strokes = seat.typist.phrase(phrase_seed, time, chance);
+        let mut strokes = seat.typist.phrase(person.phrase_seed, time, chance);
+        if let Some((share, rate)) = machine.lines {
+            Machine::type_lines(&mut strokes, share, rate, chance);
+        }
+        if machine.agent_seconds.is_some() {
+            Machine::imitate(&mut strokes, seat.typist.interval_median_ms(), 0.3, chance);
+        }
         let mut sample = columns(&seat.path.keys(&strokes, chance), resolution);
         sample.context = 2;
         sample.phrase_id = person.phrase_id.clone();
         return (Some(sample), None);
     }
-    let presses = match (spec.tables, spec.detail) {
+    if world.customs.is_some_and(|customs| !chance.happens(customs.free_text)) {
+        return (None, None);
+    }
+    let tables = world.customs.map_or(spec.tables, |customs| customs.tables);
+    let presses = match (tables, spec.detail) {
         (true, _) => chance.whole(220, 320),
         (false, Detail::Rich) => chance.whole(100, 250),
         (false, Detail::Trimmed) => chance.whole(100, 130),
     } as usize;
-    let strokes = seat.typist.free_text(presses, time, chance);
+    let mut strokes = seat.typist.free_text(presses, time, chance);
+    if machine.macros > 0.0 {
+        Machine::type_lines(&mut strokes, machine.macros, 120.0, chance);
+    }
+    if let Some((share, rate)) = machine.lines {
+        Machine::type_lines(&mut strokes, share, rate, chance);
+    }
+    if machine.agent_seconds.is_some() {
+        Machine::imitate(&mut strokes, seat.typist.interval_median_ms(), 0.4, chance);
+    }
+    let mut compositions = 0;
+    if machine.candidates > 0.0 {
+        let mut shift = 0.0;
+        for stroke in &mut strokes {
+            if stroke.class == 1 && chance.happens(machine.candidates) {
+                shift += chance.lognormal(380.0, 0.5);
+                compositions += 1;
+            }
+            stroke.press_ms += shift;
+            stroke.release_ms += shift;
+        }
+    }
     let seen = seat.path.keys(&strokes, chance);
     let mut sample = columns(&seen, resolution);
     sample.context = 1;
-    sample.insertion_count = chance.poisson(0.6);
-    if !spec.tables {
+    sample.insertion_count = chance.poisson(0.6 + 12.0 * machine.macros);
+    sample.composition_count = compositions;
+    if !tables {
         return (Some(sample), None);
     }
     shuffle(&mut sample, chance);
@@ -290,13 +382,26 @@ fn answer(seat: &Seat, path: &InputPath, day_shift_ms: f64, chance: &mut Chance)
     if chance.happens(0.03) {
         reaction += chance.exponential(250.0);
     }
+    if seat.distracted > 0.0 && chance.happens(seat.distracted) {
+        reaction += chance.exponential(900.0);
+    }
+    if let Some((least, most)) = seat.machine.agent_seconds {
+        reaction = 1_000.0 * least * (most / least).powf(chance.uniform(0.0, 1.0));
+    }
     reaction.max(120.0) + seat.display_ms + path.loop_ms(chance)
 }
 
-fn challenge(seat: &Seat, plan: &Plan, resolution: u32, chance: &mut Chance) -> ChallengeUnchecked {
-    let day = plan.moment.time_micros.div_euclid(super::person::DAY_MICROS) as u64;
+fn challenge(
+    customs: Option<&Customs>,
+    seat: &Seat,
+    plan: &Plan,
+    resolution: u32,
+    chance: &mut Chance,
+) -> ChallengeUnchecked {
+    let day = plan.moment.time_micros.div_euclid(DAY_MICROS) as u64;
     let shift = 15.0 * habit(derive(seat.stall_seed, 7, day));
-    let reaction_micros = (0..3)
+    let prompts = customs.map_or(3, |customs| chance.whole(customs.prompts.0, customs.prompts.1));
+    let reaction_micros = (0..prompts)
         .map(|_| stamp(answer(seat, &seat.path, shift, chance), resolution).clamp(1, 60_000_000) as u32)
         .collect();
     ChallengeUnchecked { reaction_micros, kind: 1, refresh_rate_millihertz: 60_000 }
@@ -327,11 +432,11 @@ fn remote_input(spec: &Spec, seat: &Seat, plan: &Plan, chance: &mut Chance) -> R
     let injected: f64 = f64::from(event_count) * seat.injected_share * chance.uniform(0.9, 1.0);
     RemoteInputUnchecked {
         timer_resolution_micros: AGENT_RESOLUTION_MICROS,
-        remote_session_reported: Some(seat.remote_session_reported),
-        input_path: seat.input_path,
-        injected_event_count: Some(injected as u32),
+        remote_session_reported: Some(seat.remote_session_reported && !seat.lies),
+        input_path: if seat.lies { 1 } else { seat.input_path },
+        injected_event_count: Some(if seat.lies { 0 } else { injected as u32 }),
         event_count,
-        remote_control_programs: seat.programs.clone(),
+        remote_control_programs: if seat.lies { Vec::new() } else { seat.programs.clone() },
         stall_times: rhythm::stalls(
             seat.stall_seed,
             seat.stall_hours,
@@ -380,7 +485,7 @@ fn network(access: &Access, person: &Person, tier: Tier, chance: &mut Chance) ->
         application_rtt_micros,
         vantage: page.then_some(access.vantage),
         address_place: Some(access.address_place),
-        site_tokens: if tier == Tier::Endpoint { access.site_tokens.clone() } else { Vec::new() },
+        site_tokens: if tier.agent() { access.site_tokens.clone() } else { Vec::new() },
         user_agent: person.user_agent.into(),
         operating_system: person.operating_system.into(),
         ..NetworkUnchecked::default()

@@ -6,8 +6,11 @@
 
 use super::Spec;
 use super::chance::{Chance, derive, identifier, token};
+use super::habits::{self, Customs, Habits};
+use super::machine::Machine;
+use super::parameters::Spread;
 use super::path::InputPath;
-use super::person::{Access, Choice, DAY_MICROS, Person, Seat};
+use super::person::{Access, Choice, DAY_MICROS, Person, Seat, Seating};
 use super::places::{self, City};
 use super::pointer::Hand;
 use super::rhythm::{self, Rhythm};
@@ -74,7 +77,7 @@ impl<'a> Builder<'a> {
     pub fn people(mut self) -> Vec<Person> {
         let mut people = Vec::new();
         for (scenario, count) in &self.spec.people {
-            let (least, most) = scenario.group_size();
+            let (least, most) = self.spec.parameters.group_size(*scenario);
             let mut left = *count as u64;
             while left > 0 {
                 let mut size = self.chance.whole(least, most).min(left);
@@ -88,6 +91,29 @@ impl<'a> Builder<'a> {
             }
         }
         people
+    }
+
+    /// Gives everybody habits, and the lines these need.
+    pub fn habits(spec: &'a Spec, customs: &Customs, people: &mut [Person]) {
+        let mut builder = Self { chance: Chance::new(derive(spec.seed, 102, 0)), ..Self::new(spec) };
+        for (index, person) in people.iter_mut().enumerate() {
+            let Some(home) = person.accesses.first().cloned() else { continue };
+            if home.connection_type == connection::RESIDENTIAL && home.hidden_ms == 0.0 {
+                let address = builder.address(10 + index as u32 % 2, &home.city);
+                let phone = builder.access(10 + index as u32 % 2, home.city, address, home.site_tokens.clone());
+                person.hotspot_access = Some(person.accesses.len() as u16);
+                person.accesses.push(phone);
+                if let Some(hub) = customs.gateway.map(|city| places::US[city]) {
+                    let mut gate = builder.access(15, hub, shared_address(15, 0x0f00), home.site_tokens.clone());
+                    let ends = ((home.city.latitude, home.city.longitude), (hub.latitude, hub.longitude));
+                    gate.rtt_ms += places::round_trip_ms(ends.0, ends.1, 1.1) + home.rtt_ms.min(15.0);
+                    gate.jitter_ms += home.jitter_ms;
+                    person.gateway_access = Some(person.accesses.len() as u16);
+                    person.accesses.push(gate);
+                }
+            }
+            habits::give(person, index as u64, customs, &spec.parameters.habits, (spec.seed, spec.start.0, spec.days));
+        }
     }
 
     pub(super) fn thing(&mut self) -> u64 {
@@ -114,7 +140,7 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn city_number(city: &City) -> u32 {
-        let all = places::US.iter().chain(&places::EUROPE).chain(&places::OPERATORS);
+        let all = places::US.iter().chain(&places::EUROPE).chain(&places::OPERATORS).chain(&places::FURTHER_OPERATORS);
         all.into_iter().position(|other| other == city).unwrap_or(0) as u32
     }
 
@@ -258,16 +284,25 @@ impl<'a> Builder<'a> {
             display_count: 1 + self.chance.weighted(&[0.5, 0.38, 0.12]) as u32,
             stall_seed: self.thing(),
             stall_hours: self.chance.lognormal(12.0, 0.5),
-            typist: Typist::draw(typist_seed),
+            typist: self.typist(typist_seed),
             hand: Hand::draw(&mut self.chance),
             reaction: (location_ms, spread_ms, tail_ms),
             display_ms: self.chance.lognormal(45.0, 0.4),
+            distracted: 0.0,
+            machine: Machine::default(),
+            ramp_ms_per_day: 0.0,
+            lies: false,
         }
+    }
+
+    pub(super) fn typist(&self, seed: u64) -> Typist {
+        let parameters = &self.spec.parameters;
+        Typist::draw(seed, if self.spec.varied { &parameters.typist } else { &parameters.example_typist })
     }
 
     /// Puts an IP-KVM between hand and machine. `display` is the identity its capture card shows.
     pub(super) fn behind_kvm(&mut self, seat: &mut Seat, link: &Link, spoofed: bool, display: u64) {
-        seat.path = InputPath::kvm(link.rtt_ms, link.jitter_ms, &mut self.chance);
+        seat.path = InputPath::kvm(link.rtt_ms, link.jitter_ms, self.spec.parameters.relay.kvm_video, &mut self.chance);
         let identity = if spoofed { KVM_SPOOFED[link.model] } else { KVM_DEFAULTS[link.model] };
         seat.input_path = 2;
         seat.peripherals = vec![(identity.0, identity.1, 1), (identity.0, identity.1, 2)];
@@ -281,7 +316,8 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn behind_software(&mut self, seat: &mut Seat, link: &Link, dummy: Option<u64>) {
-        seat.path = InputPath::software(link.rtt_ms, link.jitter_ms, &mut self.chance);
+        let video = self.software_video();
+        seat.path = InputPath::software(link.rtt_ms, link.jitter_ms, video, &mut self.chance);
         seat.input_path = if self.chance.happens(0.7) { 4 } else { 1 };
         seat.remote_session_reported = self.chance.happens(0.1);
         // Three in ten run under another name, which is then not found.
@@ -295,17 +331,27 @@ impl<'a> Builder<'a> {
         seat.stall_hours = link.stall_hours;
     }
 
+    fn software_video(&self) -> Spread {
+        // The example was written with another range.
+        if self.spec.varied { self.spec.parameters.relay.software_video } else { Spread::Between([20.0, 80.0]) }
+    }
+
     /// The link between an operator abroad and a site.
     pub(super) fn link(&mut self, operator: &City, site: &City) -> Link {
         let ends = ((operator.latitude, operator.longitude), (site.latitude, site.longitude));
         // 1.6 to 2.2 times the light's round trip in fibre (signals.md, A4).
-        let rtt_ms = places::distance_km(ends.0, ends.1) / 100.0 * self.chance.uniform(1.6, 2.2);
+        let rtt_ms =
+            places::distance_km(ends.0, ends.1) / 100.0 * self.spec.parameters.relay.detour.draw(&mut self.chance);
         Link {
             rtt_ms,
-            jitter_ms: self.chance.uniform(4.0, 25.0),
+            jitter_ms: if self.spec.varied {
+                self.spec.parameters.relay.jitter.draw(&mut self.chance)
+            } else {
+                self.chance.uniform(4.0, 25.0)
+            },
             model: self.chance.whole(0, 2) as usize,
             stall_seed: self.thing(),
-            stall_hours: self.chance.uniform(1.0, 4.0),
+            stall_hours: self.spec.parameters.relay.stall_hours.draw(&mut self.chance),
         }
     }
 
@@ -361,9 +407,19 @@ impl<'a> Builder<'a> {
             zones: vec![(site.city.zone.to_string(), rhythm::zone(site.city.zone))],
             lives_by: 0,
             own_hours: None,
-            rhythm: Rhythm::ordinary(&mut self.chance),
+            rhythm: if self.spec.varied {
+                Rhythm::usual(&self.spec.parameters.day, &mut self.chance)
+            } else {
+                Rhythm::ordinary(&mut self.chance)
+            },
             seats: vec![seat],
-            handover_micros: None,
+            seating: Seating::One,
+            slips: Vec::new(),
+            tampering: None,
+            habits: Habits::default(),
+            begins_allowed: true,
+            hotspot_access: None,
+            gateway_access: None,
             device_token: self.token(kind::DEVICE),
             authenticator_token: self.token(kind::AUTHENTICATOR),
             managed: self.chance.happens(0.9),

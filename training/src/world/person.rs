@@ -1,5 +1,7 @@
 //! Who lives which story: what a person, a seat and a way into the internet are made of.
 
+use super::habits::Habits;
+use super::machine::Machine;
 use super::path::InputPath;
 use super::places::City;
 use super::pointer::Hand;
@@ -73,6 +75,36 @@ pub struct Seat {
     pub reaction: (f64, f64, f64),
     /// What display and keyboard add to a loop, milliseconds.
     pub display_ms: f64,
+    /// Share of prompts answered late for another reason than the line.
+    pub distracted: f64,
+    /// What types and points here besides the hands.
+    pub machine: Machine,
+    /// Milliseconds by which the lag rises a day.
+    pub ramp_ms_per_day: f64,
+    /// Whether the agent on the machine was made to tell of a clean one.
+    pub lies: bool,
+}
+
+/// Who sits there when there is more than one seat.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Seating {
+    /// The first seat, always.
+    One,
+    /// The second from an instant on.
+    HandedOver(i64),
+    /// One after the other, by the hours of a day that begins at this hour UTC and is this many hours long.
+    Shifts(f64, f64),
+    /// The second for one event of these days (days since 1970).
+    Helped(Vec<i64>),
+}
+
+/// What is done to the collector.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Tampering {
+    /// Samples of this many first days are sent again and again.
+    Replay(u64),
+    /// No sample from this instant on.
+    Mute(i64),
 }
 
 /// A stretch of days spent with another access, and later another clock.
@@ -132,8 +164,20 @@ pub struct Person {
     pub rhythm: Rhythm,
     /// Who sits there; a second one after `handover`.
     pub seats: Vec<Seat>,
-    /// When the second seat takes over.
-    pub handover_micros: Option<i64>,
+    /// Who of them when.
+    pub seating: Seating,
+    /// Sign-ins that show another access: from, until, which.
+    pub slips: Vec<(i64, i64, u16)>,
+    /// What is done to the collector.
+    pub tampering: Option<Tampering>,
+    /// What is done whatever the story.
+    pub habits: Habits,
+    /// Whether the person may begin work within the simulated days.
+    pub begins_allowed: bool,
+    /// Access by a phone's line, for those who use it at times.
+    pub hotspot_access: Option<u16>,
+    /// Access by the company's gateway.
+    pub gateway_access: Option<u16>,
     /// Keyed hash of the machine.
     pub device_token: Vec<u8>,
     /// Keyed hash of the authenticator.

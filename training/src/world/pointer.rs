@@ -36,6 +36,11 @@ impl Hand {
         self.corrections += chance.uniform(1.0, 3.0);
     }
 
+    /// An agent's pointer: straight, without tremor or correction.
+    pub fn machine() -> Self {
+        Self { start_ms: 90.0, per_bit_ms: 90.0, curve: 0.0, tremor_pixels: 0.0, corrections: 0.0 }
+    }
+
     /// Positions as a device polled every `poll_ms` reports them while the hand makes aimed movements, until `count`
     fn reports(
         &self,
@@ -93,9 +98,14 @@ impl Hand {
         // Relays drop moves on the way: the hand goes on until enough have come through.
         let lag_ms = path.rtt_ms + path.video_ms;
         let slowest = path.pointer_frame_ms.max(path.pointer_timer_ms).max(frame_ms);
-        let mut wanted = (count as f64 * (1.4 * slowest / path.pointer_poll_ms).max(1.05)) as usize;
+        // A viewer keeps one position a frame: a dozen to choose from are as good as a hundred.
+        let poll_ms = match chance.is_cheap() {
+            true => path.pointer_poll_ms.max(path.pointer_frame_ms / 12.0),
+            false => path.pointer_poll_ms,
+        };
+        let mut wanted = (count as f64 * (1.4 * slowest / poll_ms).max(1.05)) as usize;
         loop {
-            let (hand, clicks) = self.reports(wanted, path.pointer_poll_ms, lag_ms, chance);
+            let (hand, clicks) = self.reports(wanted, poll_ms, lag_ms, chance);
             let mut seen = path.pointer(&hand, chance);
             if frame_ms > 0.0 {
                 seen = throttle(&seen, frame_ms);
@@ -108,6 +118,21 @@ impl Hand {
             wanted += wanted / 2;
         }
     }
+}
+
+/// A sample of `moves` that no hand made, as the collector at the machine sends it.
+pub fn made(
+    moves: &[(f64, f64, f64)],
+    path: &InputPath,
+    resolution_micros: u32,
+    frame_ms: f64,
+    chance: &mut Chance,
+) -> PointerUnchecked {
+    let mut seen = path.pointer(moves, chance);
+    if frame_ms > 0.0 {
+        seen = throttle(&seen, frame_ms);
+    }
+    columns(&seen, &[], moves.len(), 0.0, resolution_micros, if frame_ms > 0.0 { 2 } else { 1 })
 }
 
 /// What the collector writes of positions seen, up to `count` moves; clicks arrive `late_ms` after the hand made them.
@@ -177,8 +202,8 @@ impl Motion<'_> {
             let gone = t * t * t * (10.0 + t * (-15.0 + 6.0 * t));
             let side = bend * (std::f64::consts::PI * gone).sin() / distance;
             let shake = self.hand.tremor_pixels * t.min(1.0 - t) * 2.0;
-            let x = from.0 + dx * gone - dy * side + chance.normal(0.0, shake);
-            let y = from.1 + dy * gone + dx * side + chance.normal(0.0, shake);
+            let x = from.0 + dx * gone - dy * side + chance.tremor(shake);
+            let y = from.1 + dy * gone + dx * side + chance.tremor(shake);
             // A device reports only when something moved.
             if pixel(x, y) != seen {
                 seen = pixel(x, y);
@@ -202,6 +227,7 @@ pub fn stamp(at_ms: f64, resolution_micros: u32) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::world::parameters::Spread;
 
     fn median(values: &[u32]) -> u32 {
         let mut sorted = values.to_vec();
@@ -216,8 +242,11 @@ mod tests {
         let local = InputPath { pointer_poll_ms: 8.0, ..InputPath::local(&mut chance) };
         let here = hand.sample(100, &local, 100, 0.0, &mut chance);
         assert!((7_500..8_600).contains(&median(&here.interval_micros)), "{}", median(&here.interval_micros));
-        let relay =
-            InputPath { pointer_frame_ms: 16.7, pointer_timer_ms: 0.0, ..InputPath::kvm(170.0, 8.0, &mut chance) };
+        let relay = InputPath {
+            pointer_frame_ms: 16.7,
+            pointer_timer_ms: 0.0,
+            ..InputPath::kvm(170.0, 8.0, Spread::Between([60.0, 200.0]), &mut chance)
+        };
         let there = hand.sample(100, &relay, 100, 0.0, &mut chance);
         assert!(median(&there.interval_micros) > 11_000, "{}", median(&there.interval_micros));
     }

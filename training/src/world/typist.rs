@@ -1,10 +1,11 @@
 //! A hand on a keyboard: what is a person's own in dwell and interval, and one stretch of typing made of it.
 //!
-//! Parameters are place-holders of the catalogue's common generator (scenarios.md, section 1), not fitted values.
+//! How people differ stands in `training/world.toml`, fitted to real typists but for the example's.
 //! Worked example: a typist with a median interval of 180 ms whose habit at position 3 of the phrase is +.30 presses
 //! it 180 x e^.30 = 243 ms after position 2 in the median, login after login.
 
 use super::chance::{Chance, derive, habit};
+use super::parameters::TypistSpread;
 
 /// One key going down and up, milliseconds after the start of the stretch.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,6 +46,12 @@ pub struct Typist {
     pub synthetic_share: f64,
     /// What upsets the hand, if anything.
     pub upset: Option<Upset>,
+    /// How much quicker or slower today's desk makes the hand, as a logarithm.
+    pub pace: f64,
+    /// The desk typed at, when it is not the usual one; 0 for that.
+    pub desk: u64,
+    /// Another layout used for a share of free text: its own habits, and how often.
+    pub layout: Option<(u64, f64)>,
     drift: f64,
     phrase_count: u32,
 }
@@ -66,22 +73,26 @@ const POSITION_DWELL: u64 = 0x70d;
 const DIGRAPH: u64 = 0xd16;
 const KEY: u64 = 0x6e7;
 const UPSET: u64 = 0xbad;
+const DESK: u64 = 0xde5;
 
 impl Typist {
     /// Draws a typist; the hand belongs to `seed` whatever is typed with it.
-    pub fn draw(seed: u64) -> Self {
+    pub fn draw(seed: u64, spread: &TypistSpread) -> Self {
         let mut chance = Chance::new(derive(seed, 1, 0));
         Self {
             seed,
-            interval_median_ms: chance.uniform(110.0, 260.0),
-            interval_sigma: chance.uniform(0.35, 0.60),
-            phrase_sigma: chance.uniform(0.25, 0.35),
-            dwell_mean_ms: chance.uniform(70.0, 130.0),
-            dwell_variation: chance.uniform(0.15, 0.20),
-            erase_share: chance.uniform(0.04, 0.09),
+            interval_median_ms: spread.interval_median.draw(&mut chance),
+            interval_sigma: spread.interval_sigma.draw(&mut chance),
+            phrase_sigma: spread.phrase_sigma.draw(&mut chance),
+            dwell_mean_ms: spread.dwell.draw(&mut chance),
+            dwell_variation: spread.dwell_variation.draw(&mut chance),
+            erase_share: spread.erase.draw(&mut chance).min(0.2),
             bounce_share: 0.0,
             synthetic_share: 0.0,
             upset: None,
+            pace: 0.0,
+            desk: 0,
+            layout: None,
             drift: chance.normal(0.0, 0.05),
             phrase_count: 0,
         }
@@ -127,6 +138,21 @@ impl Typist {
         }
     }
 
+    /// Takes over what typing at another desk taught the hand.
+    pub fn remember(&mut self, elsewhere: &Typist) {
+        (self.drift, self.phrase_count) = (elsewhere.drift, elsewhere.phrase_count);
+    }
+
+    /// Median interval between letters, milliseconds.
+    pub fn interval_median_ms(&self) -> f64 {
+        self.interval_median_ms
+    }
+
+    /// What today's desk changes of a habit: small, and the same every time at that desk.
+    fn at_desk(&self, at: u64) -> f64 {
+        if self.desk == 0 { 0.0 } else { self.pace + 0.06 * habit(derive(self.seed ^ self.desk, DESK, at)) }
+    }
+
     /// One login's speed against the typist's own, as a logarithm: slow drift between logins, and the day's form.
     fn form(&mut self, chance: &mut Chance) -> f64 {
         self.drift = 0.92 * self.drift + chance.normal(0.0, 0.025);
@@ -145,7 +171,7 @@ impl Typist {
             let at = position as u64;
             let shift = upset * self.phrase_sigma * (0.6 + 0.8 * habit(derive(own, UPSET, at))).clamp(-1.0, 2.0) * 0.5;
             let sigma = self.phrase_sigma * (0.25 * habit(derive(own, POSITION_DWELL, 64 + at))).exp();
-            let habitual = 0.28 * habit(derive(own, POSITION, at)) + form + shift;
+            let habitual = 0.28 * habit(derive(own, POSITION, at)) + form + shift + self.at_desk(at);
             let mut interval = self.interval_median_ms
                 * INTERVAL_BY_CLASS[class as usize]
                 * (habitual + chance.normal(0.0, sigma)).exp();
@@ -172,16 +198,19 @@ impl Typist {
     pub fn free_text(&mut self, count: usize, time_micros: i64, chance: &mut Chance) -> Vec<Stroke> {
         let form = self.form(chance);
         let upset = self.upset_at(time_micros);
+        let layout = self.layout.filter(|(_, share)| chance.happens(*share)).map_or(0, |(layout, _)| layout);
+        let hand = self.seed ^ layout;
         let mut press_ms = 0.0;
         let mut before = 0;
         let mut strokes = Vec::with_capacity(count);
         for index in 0..count {
             let (class, usage) = self.key(chance);
             let key = usage + 64 * class as u32;
-            let own = derive(self.seed, DIGRAPH, u64::from(before) * 4096 + u64::from(key));
+            let own = derive(hand, DIGRAPH, u64::from(before) * 4096 + u64::from(key));
             let habitual = 0.16 * habit(own)
-                + 0.10 * habit(derive(self.seed, KEY, u64::from(key) + 4096))
+                + 0.10 * habit(derive(hand, KEY, u64::from(key) + 4096))
                 + form
+                + self.at_desk(u64::from(key) + 4096)
                 + 0.15 * upset * self.interval_sigma;
             let mut interval = self.interval_median_ms
                 * INTERVAL_BY_CLASS[class as usize]
@@ -246,6 +275,11 @@ impl Typist {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::world::parameters::Parameters;
+
+    fn drawn(seed: u64) -> Typist {
+        Typist::draw(seed, &Parameters::shipped().expect("sound").typist)
+    }
 
     fn mean_log_interval(strokes: &[Stroke]) -> f64 {
         let logs: Vec<f64> = strokes.windows(2).map(|two| (two[1].press_ms - two[0].press_ms).ln()).collect();
@@ -264,7 +298,7 @@ mod tests {
     #[test]
     fn a_typist_is_nearer_to_themselves_than_to_another() {
         let mut chance = Chance::new(5);
-        let (mut one, mut other) = (Typist::draw(11), Typist::draw(12));
+        let (mut one, mut other) = (drawn(11), drawn(12));
         let mut own = Vec::new();
         let mut others = Vec::new();
         for _ in 0..40 {
@@ -278,7 +312,7 @@ mod tests {
 
     #[test]
     fn an_upset_hand_is_slower_at_first_and_recovers() {
-        let mut typist = Typist::draw(3);
+        let mut typist = drawn(3);
         let upset = Upset { from_micros: 1_000, recovery_days: 10.0, size: 3.0 };
         typist.upset = Some(upset);
         assert_eq!(typist.upset_at(0), 0.0);

@@ -41,12 +41,17 @@ pub fn identifier(seed: u64, kind: u64, id: u64) -> String {
 
 /// A reproducible stream of draws.
 #[derive(Debug, Clone)]
-pub struct Chance(Xoshiro256PlusPlus);
+pub struct Chance(Xoshiro256PlusPlus, bool);
 
 impl Chance {
     /// The stream of `seed`.
     pub fn new(seed: u64) -> Self {
-        Self(Xoshiro256PlusPlus::seed_from_u64(seed))
+        Self(Xoshiro256PlusPlus::seed_from_u64(seed), false)
+    }
+
+    /// The stream of `seed` with cheap tremor: see [`Chance::tremor`].
+    pub fn cheap(seed: u64) -> Self {
+        Self(Xoshiro256PlusPlus::seed_from_u64(seed), true)
     }
 
     /// 64 random bits.
@@ -85,6 +90,23 @@ impl Chance {
     pub fn normal(&mut self, mean: f64, sd: f64) -> f64 {
         let radius = (-2.0 * (1.0 - self.0.r#gen::<f64>()).ln()).sqrt();
         mean + sd * radius * (std::f64::consts::TAU * self.0.r#gen::<f64>()).cos()
+    }
+
+    /// What a hand that is held still does: normal, or, in a cheap stream, the sum of four uniform numbers, which no
+    /// pixel tells from it. A pointer's thousands of reports are most of what a world costs.
+    pub fn tremor(&mut self, sd: f64) -> f64 {
+        if !self.1 {
+            return self.normal(0.0, sd);
+        }
+        let bits = self.bits();
+        let sum: u64 = (0..4).map(|part| bits >> (16 * part) & 0xffff).sum();
+        // Mean 2 and variance 4/12 in units of 65,536.
+        (sum as f64 / 65_536.0 - 2.0) * sd * 3f64.sqrt()
+    }
+
+    /// Whether the stream is a cheap one.
+    pub fn is_cheap(&self) -> bool {
+        self.1
     }
 
     /// Log-normal by its median and the standard deviation of its logarithm.
@@ -145,6 +167,13 @@ mod tests {
         let mut chance = Chance::new(1);
         let mean = (0..20_000).map(|_| chance.gamma(2.0, 3.0)).sum::<f64>() / 20_000.0;
         assert!((mean - 6.0).abs() < 0.15, "{mean}");
+    }
+
+    #[test]
+    fn cheap_tremor_has_the_spread_it_is_asked_for() {
+        let mut chance = Chance::cheap(5);
+        let squares = (0..20_000).map(|_| chance.tremor(2.0).powi(2)).sum::<f64>() / 20_000.0;
+        assert!((squares - 4.0).abs() < 0.15, "{squares}");
     }
 
     #[test]

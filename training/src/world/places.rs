@@ -69,6 +69,20 @@ pub const OPERATORS: [City; 4] = [
     City { latitude: 43.12, longitude: 131.89, region: "RU", subdivision: "RU-PRI", zone: "Asia/Vladivostok" },
 ];
 
+/// Where else operators of published cases sat, west and south of the others.
+pub const FURTHER_OPERATORS: [City; 3] = [
+    City { latitude: 17.98, longitude: 102.63, region: "LA", subdivision: "LA-VT", zone: "Asia/Vientiane" },
+    City { latitude: 55.75, longitude: 37.62, region: "RU", subdivision: "RU-MOW", zone: "Europe/Moscow" },
+    City { latitude: 25.20, longitude: 55.27, region: "AE", subdivision: "AE-DU", zone: "Asia/Dubai" },
+];
+
+/// The known city of a region nearest to a place.
+pub fn nearest(place: (f64, f64), region: &str) -> Option<City> {
+    let all = US.iter().chain(&EUROPE).filter(|city| city.region == region);
+    let far = |city: &City| distance_km(place, (city.latitude, city.longitude));
+    all.min_by(|a, b| far(a).total_cmp(&far(b))).copied()
+}
+
 /// Where the tenant's sign-in service answers: the nearest to the client's address takes the connection.
 pub const VANTAGES: [(f64, f64); 4] = [(39.04, -77.49), (32.90, -96.90), (45.60, -121.18), (50.11, 8.68)];
 
