@@ -150,7 +150,7 @@ fn a_file_that_cannot_be_used_is_one_clear_error() {
 fn a_new_edition_is_read_and_a_broken_one_is_not() {
     let files = Files::new();
     let path = files.cities();
-    let book = AddressBook::open(&[path.clone()], false).unwrap();
+    let book = AddressBook::open(std::slice::from_ref(&path), false).unwrap();
     assert_eq!(book.renew(), []);
     files.write("cities.mmdb", b"cut off");
     assert!(matches!(book.renew().as_slice(), [Renewed::Kept(cause)] if cause.contains("cities.mmdb")));
