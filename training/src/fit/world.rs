@@ -234,8 +234,8 @@ pub fn logistic(records: Array2<f64>, targets: Array1<bool>, ridge: f64) -> Resu
                     continue;
                 }
                 gradient[first] += error * value;
-                for second in 0..=first {
-                    curvature[first][second] += bend * value * at(second);
+                for (second, sum) in curvature[first].iter_mut().enumerate().take(first + 1) {
+                    *sum += bend * value * at(second);
                 }
             }
         }

@@ -9,6 +9,9 @@ use crate::request::Figure;
 use crate::world::{Scenario, Tier};
 use ndarray::{Array1, Array2};
 
+/// A share and its interval.
+type Recall = (f64, (f64, f64));
+
 /// Fewest worker-months for which a bound of one in a thousand can hold at all.
 const WORKER_MONTHS_MIN: f64 = 2_996.0;
 
@@ -85,10 +88,10 @@ pub fn mean_recall(tally: &Tally, tier: &str) -> Option<(f64, (f64, f64), usize)
         .filter(|(code, _)| Scenario::of_code(code).is_some_and(counts))
         .map(|(_, row)| row)
         .collect();
-    let recalls: Vec<(f64, (f64, f64))> = rows.iter().map(|row| row.recall()).collect();
+    let recalls: Vec<Recall> = rows.iter().map(|row| row.recall()).collect();
     let count = recalls.len() as f64;
     let mean = metrics::mean(&recalls.iter().map(|one| one.0).collect::<Vec<_>>())?;
-    let spread = |side: &dyn Fn(&(f64, (f64, f64))) -> f64| {
+    let spread = |side: &dyn Fn(&Recall) -> f64| {
         recalls.iter().map(|one| side(one).powi(2)).sum::<f64>().sqrt() / count
     };
     let (below, above) = (spread(&|one| one.0 - one.1.0), spread(&|one| one.1.1 - one.0));
