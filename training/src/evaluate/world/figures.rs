@@ -91,9 +91,8 @@ pub fn mean_recall(tally: &Tally, tier: &str) -> Option<(f64, (f64, f64), usize)
     let recalls: Vec<Recall> = rows.iter().map(|row| row.recall()).collect();
     let count = recalls.len() as f64;
     let mean = metrics::mean(&recalls.iter().map(|one| one.0).collect::<Vec<_>>())?;
-    let spread = |side: &dyn Fn(&Recall) -> f64| {
-        recalls.iter().map(|one| side(one).powi(2)).sum::<f64>().sqrt() / count
-    };
+    let spread =
+        |side: &dyn Fn(&Recall) -> f64| recalls.iter().map(|one| side(one).powi(2)).sum::<f64>().sqrt() / count;
     let (below, above) = (spread(&|one| one.0 - one.1.0), spread(&|one| one.1.1 - one.0));
     let workers = rows.iter().map(|row| row.workers).sum();
     Some((mean, ((mean - below).max(0.0), (mean + above).min(1.0)), workers))
