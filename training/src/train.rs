@@ -7,6 +7,7 @@ use crate::request::{Figure, Scorer};
 use crate::world::{self as company, Part, Tier};
 use elsewhere::evidence::feature::{FEATURE_SCHEMA_VERSION, FeatureId};
 use elsewhere::evidence::{Parameters, crowd, telemetry};
+use elsewhere::model::reference::{Gathering, Reference};
 use elsewhere::model::{Calibration, Levels, Model, ModelFile};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -58,6 +59,8 @@ pub fn train(data: &Path, plan: &Plan, say: &dyn Fn(&str)) -> Result<Trained, St
     let evidence = fit_evidence(data, plan.seed, say)?;
     let mut file = unweighted(plan, evidence);
     fit_worlds(&mut file, plan, say)?;
+    say("noting how features are distributed");
+    file.reference = Some(reference(&file, plan)?);
     say("simulating the companies that test");
     let tests = tally_plan(plan);
     let tally = evaluate::world::run(&file, &tests, None, &|_, _| {})?;
@@ -192,6 +195,20 @@ fn live(file: &ModelFile, plan: &Plan, part: Part, company: u64, tier: Tier) -> 
     world.scenario = lives.iter().map(|one| one.scenario).collect();
     world.hostile = world.scenario.iter().map(|scenario| scenario.hostile()).collect();
     Ok(world)
+}
+
+/// Honest workers whose sessions say how features are distributed.
+const REFERENCE_WORKERS: usize = 300;
+
+/// How the features of honest sessions are distributed in a company of the calibrating part: what a service's drift is
+/// measured against.
+fn reference(file: &ModelFile, plan: &Plan) -> Result<Reference, String> {
+    let seed = Part::Calibration.seed(plan.seed, 0);
+    let spec = company::world_spec(seed, REFERENCE_WORKERS.min(plan.honest_workers), 0, plan.days, Tier::Linkage)?;
+    let replay = Replay::new(served(file)?)?;
+    let mut gathering = Gathering::default();
+    evaluate::world::lives::live(&replay, &spec, &BTreeMap::new(), &mut |_, _, _, seen| gathering.take(seen))?;
+    Ok(gathering.reference())
 }
 
 /// Every figure on real data, through the pipeline with this model.
