@@ -21,7 +21,7 @@ fn memphis() -> Value {
             map(&[
                 ("latitude", Value::Double(35.15)),
                 ("longitude", Value::Double(-90.05)),
-                ("accuracy_radius", Value::Number(20)),
+                ("accuracy_radius", Value::Short(20)),
             ]),
         ),
     ])

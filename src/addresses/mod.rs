@@ -274,7 +274,7 @@ fn told(record: &Record<'_>, anonymizers: bool) -> Told {
         .map(|(latitude_degrees, longitude_degrees)| PlaceUnchecked {
             latitude_degrees,
             longitude_degrees,
-            radius_km: location.accuracy_radius.unwrap_or(0).min(limits::PLACE_RADIUS_KM_MAX),
+            radius_km: location.accuracy_radius.0.unwrap_or(0).min(limits::PLACE_RADIUS_KM_MAX),
         });
     let traits = &record.traits;
     let marks = [
@@ -291,7 +291,7 @@ fn told(record: &Record<'_>, anonymizers: bool) -> Told {
         autonomous_system_number: record
             .autonomous_system_number
             .0
-            .or(traits.autonomous_system_number)
+            .or(traits.autonomous_system_number.0)
             .filter(|number| *number != 0),
         connection_type: record.connection_type.or(traits.connection_type).and_then(connection_type),
         hosted: record.is_hosting_provider.or(traits.is_hosting_provider) == Some(true),

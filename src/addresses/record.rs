@@ -24,7 +24,7 @@ pub(super) struct Record<'a> {
     #[serde(alias = "lng")]
     pub longitude: Number,
     #[serde(alias = "asn")]
-    pub autonomous_system_number: SystemNumber,
+    pub autonomous_system_number: WholeNumber,
     #[serde(borrow)]
     pub connection_type: Option<&'a str>,
     #[serde(borrow)]
@@ -40,7 +40,7 @@ pub(super) struct Record<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Traits<'a> {
-    pub autonomous_system_number: Option<u32>,
+    pub autonomous_system_number: WholeNumber,
     #[serde(borrow)]
     pub connection_type: Option<&'a str>,
     pub is_anonymous_vpn: Option<bool>,
@@ -64,7 +64,8 @@ pub(super) struct Subdivision<'a> {
 pub(super) struct Location {
     pub latitude: Option<f64>,
     pub longitude: Option<f64>,
-    pub accuracy_radius: Option<u32>,
+    // Whole numbers come in the narrowest width that holds them, and the reader wants just the width it is asked for.
+    pub accuracy_radius: WholeNumber,
 }
 
 /// A code alone, or the `iso_code` of a map.
@@ -124,29 +125,29 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
-/// An autonomous system's number, or the number after `AS`.
+/// A whole number of any width, or the number after `AS`.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct SystemNumber(pub Option<u32>);
+pub(super) struct WholeNumber(pub Option<u32>);
 
-impl<'de> Deserialize<'de> for SystemNumber {
+impl<'de> Deserialize<'de> for WholeNumber {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Either;
         impl Visitor<'_> for Either {
-            type Value = SystemNumber;
+            type Value = WholeNumber;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the number of an autonomous system")
+                f.write_str("a whole number")
             }
-            fn visit_u16<E>(self, number: u16) -> Result<SystemNumber, E> {
-                Ok(SystemNumber(Some(u32::from(number))))
+            fn visit_u16<E>(self, number: u16) -> Result<WholeNumber, E> {
+                Ok(WholeNumber(Some(u32::from(number))))
             }
-            fn visit_u32<E>(self, number: u32) -> Result<SystemNumber, E> {
-                Ok(SystemNumber(Some(number)))
+            fn visit_u32<E>(self, number: u32) -> Result<WholeNumber, E> {
+                Ok(WholeNumber(Some(number)))
             }
-            fn visit_u64<E>(self, number: u64) -> Result<SystemNumber, E> {
-                Ok(SystemNumber(u32::try_from(number).ok()))
+            fn visit_u64<E>(self, number: u64) -> Result<WholeNumber, E> {
+                Ok(WholeNumber(u32::try_from(number).ok()))
             }
-            fn visit_str<E>(self, name: &str) -> Result<SystemNumber, E> {
-                Ok(SystemNumber(name.trim_start_matches("AS").parse().ok()))
+            fn visit_str<E>(self, name: &str) -> Result<WholeNumber, E> {
+                Ok(WholeNumber(name.trim_start_matches("AS").parse().ok()))
             }
         }
         deserializer.deserialize_any(Either)
