@@ -8,7 +8,7 @@ days 1-12 at 09:00: sam and tess log in
   | sam: 10 LOW, risk up to about 0; last: +5 NETWORK_RELAY_GAP, +0.5 TIMEZONE_ACTIVITY_SHIFTED
   | FLAGGED on day 3 by session 3: +10 NETWORK_RELAY_GAP
   | standing: flagged, +10 NETWORK_RELAY_GAP
-  | tess: 10 HIGH, risk up to about 100; last: +5 NETWORK_RELAY_GAP, +4 REMOTE_INPUT_LOOP_DELAY, +2 REMOTE_INPUT_POINTER_RELAYED, +1.5 REMOTE_INPUT_DEVICE
+  | tess: 10 HIGH, risk up to about 100; last: +5 NETWORK_RELAY_GAP, +3.5 REMOTE_INPUT_LOOP_DELAY, +2 REMOTE_INPUT_POINTER_RELAYED, +1.5 REMOTE_INPUT_DEVICE
   | FLAGGED on day 1 by session 1: +5 NETWORK_RELAY_GAP, +5 REMOTE_INPUT_LOOP_DELAY, +1.5 REMOTE_INPUT_POINTER_RELAYED, +0.5 REMOTE_INPUT_DEVICE
   | standing: flagged, +10 NETWORK_RELAY_GAP, +8 REMOTE_INPUT_LOOP_DELAY, +1.5 REMOTE_INPUT_POINTER_RELAYED, +1 REMOTE_INPUT_DEVICE
 day 12 at 20:00: GetStanding sam
@@ -33,7 +33,7 @@ expect tess flagged now
 days 15-26 at 09:00: sam and tess log in
   | sam: 10 LOW, risk up to about 0; last: +5 NETWORK_RELAY_GAP, +1 TIMEZONE_ACTIVITY_SHIFTED
   | standing: not near a flag, nothing stands out
-  | tess: 10 HIGH, risk up to about 100; last: +5 NETWORK_RELAY_GAP, +4 REMOTE_INPUT_LOOP_DELAY, +1.5 REMOTE_INPUT_DEVICE, +1.5 REMOTE_INPUT_POINTER_RELAYED
+  | tess: 10 HIGH, risk up to about 100; last: +5 NETWORK_RELAY_GAP, +3.5 REMOTE_INPUT_LOOP_DELAY, +1.5 REMOTE_INPUT_DEVICE, +1.5 REMOTE_INPUT_POINTER_RELAYED
   | standing: flagged, +8 REMOTE_INPUT_LOOP_DELAY, +1.5 REMOTE_INPUT_POINTER_RELAYED, +1 REMOTE_INPUT_DEVICE
 day 26 at 20:00: GetStanding sam
   | not near a flag, evidence -1 of 8 after 20 sessions: nothing stands out

@@ -18,7 +18,7 @@ day 15 at 09:00: nina and nora log in with typing own hand on a new keyboard
   | standing: not near a flag, nothing stands out
 day 15 at 09:40: GetVerdict nina
   | as it was given
-  | families alone: timezone +0, typing +0, remote_input -9, network -1, crowd +0, telemetry +0
+  | families alone: timezone +0, typing +0, remote_input -10, network -1, crowd +0, telemetry +0
 day 15 at 09:40: GetVerdict nora
   | as it was given
   | families alone: timezone +0, typing +0, remote_input -9, network -1, crowd +0, telemetry +0
@@ -33,7 +33,7 @@ day 19 at 18:00: GetVerdict nina
   | families alone: timezone +0, typing -1, remote_input -6, network -1, crowd +0, telemetry +0
 day 19 at 18:00: GetVerdict nora
   | as it was given
-  | families alone: timezone +0, typing +1, remote_input -10, network -1, crowd +0, telemetry +0
+  | families alone: timezone +0, typing +1, remote_input -9, network -1, crowd +0, telemetry +0
 days 22-26 at 09:00: nina and nora log in with typing own hand on a new keyboard
   | nina: 5 LOW, risk up to about 0; last: nothing stands out
   | standing: not near a flag, nothing stands out
