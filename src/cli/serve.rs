@@ -16,7 +16,7 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 use watching::Watching;
@@ -120,12 +120,14 @@ async fn serve(config: Config) -> Result<(), String> {
         }
         None => (pipeline, None),
     };
+    // Listened for before anybody can know that the service is there: unheard, SIGHUP would end it.
+    let hangups = signal(SignalKind::hangup()).map_err(|error| format!("cannot listen for SIGHUP: {error}"))?;
     let service = Service::bind(config, pipeline).await?;
     let (over, ended) = watch::channel(false);
     let metrics = watching.map(|watching| watching.begin(service.doors(), until(ended)));
     info!(address = %service.address()?, "serving");
     tokio::spawn(expire_hourly(expiring));
-    tokio::spawn(reload_when_told(reloading, service.doors(), metrics));
+    tokio::spawn(reload_when_told(hangups, reloading, service.doors(), metrics));
     let ended = service.run(told_to_stop()).await?;
     let _ = over.send(true);
     if !ended.drained {
@@ -181,14 +183,7 @@ fn told(pipeline: &Pipeline) {
 
 /// Reads the models anew on every SIGHUP. Calls under way finish with the model they began with; models that are not
 /// sound change nothing.
-async fn reload_when_told(reloading: Reloading, doors: Arc<Doors>, metrics: Option<Arc<Metrics>>) {
-    let mut hangups = match signal(SignalKind::hangup()) {
-        Ok(hangups) => hangups,
-        Err(error) => {
-            warn!(%error, "cannot listen for SIGHUP: models are read at the start alone");
-            return;
-        }
-    };
+async fn reload_when_told(mut hangups: Signal, reloading: Reloading, doors: Arc<Doors>, metrics: Option<Arc<Metrics>>) {
     let reloading = Arc::new(reloading);
     while hangups.recv().await.is_some() {
         let reading = Arc::clone(&reloading);

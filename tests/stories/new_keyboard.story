@@ -10,7 +10,7 @@ days 1-12 at 09:00 and 13:30: nina and nora log in
   | standing: not near a flag, nothing stands out
 day 12 at 18:00: GetVerdict nina
   | as it was given
-  | families alone: timezone +0, typing -2, remote_input -9, network -1, crowd +0, telemetry +0
+  | families alone: timezone +0, typing -2, remote_input -8, network -1, crowd +0, telemetry +0
 day 15 at 09:00: nina and nora log in with typing own hand on a new keyboard
   | nina: 1 LOW, risk up to about 0; last: nothing stands out
   | standing: not near a flag, nothing stands out
@@ -18,7 +18,7 @@ day 15 at 09:00: nina and nora log in with typing own hand on a new keyboard
   | standing: not near a flag, nothing stands out
 day 15 at 09:40: GetVerdict nina
   | as it was given
-  | families alone: timezone +0, typing +0, remote_input -10, network -1, crowd +0, telemetry +0
+  | families alone: timezone +0, typing +0, remote_input -9, network -1, crowd +0, telemetry +0
 day 15 at 09:40: GetVerdict nora
   | as it was given
   | families alone: timezone +0, typing +0, remote_input -9, network -1, crowd +0, telemetry +0
@@ -37,7 +37,7 @@ day 19 at 18:00: GetVerdict nora
 days 22-26 at 09:00: nina and nora log in with typing own hand on a new keyboard
   | nina: 5 LOW, risk up to about 0; last: nothing stands out
   | standing: not near a flag, nothing stands out
-  | nora: 5 LOW, risk up to about 0; last: +0.5 TIMEZONE_ACTIVITY_SHIFTED
+  | nora: 5 LOW, risk up to about 0; last: nothing stands out
   | standing: not near a flag, nothing stands out
 day 26 at 12:00: GetVerdict nina
   | as it was given
@@ -45,7 +45,7 @@ day 26 at 12:00: GetVerdict nina
 day 26 at 12:00: GetProfile nina
   | 36 sessions learned from
 day 26 at 12:00: GetStanding nina
-  | not near a flag, evidence -2 of 8 after 36 sessions: nothing stands out
+  | not near a flag, evidence -1 of 9 after 36 sessions: nothing stands out
 day 26 at 12:00: WatchStandings
   | silence
 
@@ -55,7 +55,7 @@ day 27 at 09:00: nina logs in with typing hand of oscar
   | standing: not near a flag, nothing stands out
 day 27 at 12:00: GetVerdict nina
   | as it was given
-  | families alone: timezone +0, typing +2, remote_input -9, network -1, crowd +0, telemetry +0
+  | families alone: timezone +0, typing +2, remote_input -8, network -1, crowd +0, telemetry +0
 
 expect nina with TYPING_DIFFERENT_TYPIST on day 15
 expect nina without TYPING_DIFFERENT_TYPIST from day 22 to day 26
