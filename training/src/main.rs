@@ -401,7 +401,7 @@ fn paged(docs: &Path, name: &str, figures: &[Figure], drawings: Vec<PathBuf>) ->
     let path = docs.join(name);
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
     let page = std::fs::read_to_string(&path).map_err(failed)?;
-    let page = evaluate::typing::page::rewritten(&page, figures)?;
+    let page = evaluate::page::rewritten(&page, figures)?;
     std::fs::write(&path, page).map_err(failed)?;
     for file in drawings.iter().chain([&path]) {
         println!("wrote {}", file.display());

@@ -1,6 +1,8 @@
 //! Figures: what a model is worth, on real data where there are any and on simulated companies.
 
+pub mod drawing;
 pub mod network;
+pub mod page;
 pub mod remote_input;
 pub mod timezone;
 pub mod typing;

@@ -5,19 +5,16 @@
 use super::{Groups, familiarity, with_inside};
 use crate::corpus::pings;
 use crate::evaluate::NewScorer;
+use crate::evaluate::drawing::{Album, Area, Axes, BLACK, COLOURS, Drawn, HEIGHT, axes, head};
 use crate::evaluate::typing::Sides;
-use crate::evaluate::typing::plots::{
-    Area, BLACK, COLOURS, Drawn, GREY, HEIGHT, SMALL, Slice, WIDTH, head, reliability, trade_off,
-};
+use crate::evaluate::typing::plots::{Slice, reliability, trade_off};
 use crate::fit;
 use elsewhere::evidence::network::bound::KM_PER_RTT_MS;
 use elsewhere::evidence::network::round_trip::{PathClass, class_of};
 use elsewhere::evidence::quantile::quantile_of_sorted;
-use plotters::backend::SVGBackend;
-use plotters::chart::ChartBuilder;
 use plotters::element::{Circle, PathElement};
-use plotters::prelude::{DashedLineSeries, IntoDrawingArea, LineSeries, WHITE};
-use plotters::style::{Color, IntoFont};
+use plotters::prelude::{DashedLineSeries, LineSeries};
+use plotters::style::Color;
 use std::path::{Path, PathBuf};
 
 /// Kilometres of distance drawn, and in one bin; milliseconds drawn.
@@ -32,25 +29,12 @@ const BIN_PAIRS_MIN: usize = 20;
 /// # Errors
 /// Data that cannot be read, or a file that cannot be written.
 pub fn draw(data: &Path, new_scorer: &mut NewScorer<'_>, directory: &Path) -> Result<Vec<PathBuf>, String> {
-    std::fs::create_dir_all(directory).map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
-    let mut files = Vec::new();
-    let mut save = |name: &str, draw: &dyn Fn(&Area<'_>) -> Drawn| -> Result<(), String> {
-        let mut text = String::new();
-        {
-            let area = SVGBackend::with_string(&mut text, (WIDTH, HEIGHT)).into_drawing_area();
-            let drawn = area.fill(&WHITE).map_err(Into::into).and_then(|()| draw(&area));
-            drawn.map_err(|error| format!("cannot draw {name}: {error}"))?;
-        }
-        let path = directory.join(name);
-        std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-        files.push(path);
-        Ok(())
-    };
+    let mut album = Album::open(directory)?;
     let regions = regions(data)?;
-    save("network-distance.svg", &|area| distance(area, &regions))?;
+    album.draw("network-distance.svg", HEIGHT, &|area| distance(area, &regions))?;
     let errors = familiarity::curves(data, new_scorer)?;
     let errors: Vec<Slice> = errors.into_iter().map(|(name, groups, truth)| slice(&name, &groups, &truth)).collect();
-    save("network-familiarity.svg", &|area| {
+    album.draw("network-familiarity.svg", HEIGHT, &|area| {
         trade_off(
             area,
             "Familiarity and travel: errors at one threshold for everybody",
@@ -62,7 +46,7 @@ pub fn draw(data: &Path, new_scorer: &mut NewScorer<'_>, directory: &Path) -> Re
         .into_iter()
         .map(|(name, groups)| inside(&name, &groups, familiarity::INSIDE_RATE))
         .collect();
-    save("network-reliability-familiarity.svg", &|area| {
+    album.draw("network-reliability-familiarity.svg", HEIGHT, &|area| {
         reliability(
             area,
             "Is a nat a nat? Familiarity and travel",
@@ -70,7 +54,7 @@ pub fn draw(data: &Path, new_scorer: &mut NewScorer<'_>, directory: &Path) -> Re
             &familiar,
         )
     })?;
-    Ok(files)
+    Ok(album.files())
 }
 
 /// Scores by group, of the honest and of one kind of attack.
@@ -139,27 +123,15 @@ fn regions(data: &Path) -> Result<Vec<Region>, String> {
 }
 
 fn distance(area: &Area<'_>, regions: &[Region]) -> Drawn {
-    let names: Vec<_> = regions.iter().zip(COLOURS).map(|(region, colour)| (region.name.to_string(), colour)).collect();
     let note =
         "197 data centers, shortest of a day: median and 5 to 95 % of pairs, fit, and (dashed) the bound of light";
-    head(area, "Round trips by distance", note, &names)?;
-    let mut chart = ChartBuilder::on(area)
-        .margin_left(14)
-        .margin_top(86)
-        .margin_right(24)
-        .margin_bottom(8)
-        .x_label_area_size(44)
-        .y_label_area_size(64)
-        .build_cartesian_2d(0.0..KM_MAX, 0.0..MS_MAX)?;
-    chart
-        .configure_mesh()
-        .light_line_style(GREY.mix(0.0))
-        .bold_line_style(GREY.mix(0.2))
-        .axis_style(GREY)
-        .x_desc("kilometres of great circle")
-        .y_desc("milliseconds")
-        .label_style(("sans-serif", SMALL).into_font())
-        .draw()?;
+    head(area, "Round trips by distance", note, regions.iter().map(|region| region.name))?;
+    let named = Axes {
+        names: ("kilometres of great circle", "milliseconds"),
+        across: Some(&|at| format!("{at:.0}")),
+        up: &|at| format!("{at:.0}"),
+    };
+    let mut chart = axes(area, 0.0..KM_MAX, 0.0..MS_MAX, &named)?;
     chart.draw_series(DashedLineSeries::new(
         [(0.0, 0.0), (KM_MAX, KM_MAX / KM_PER_RTT_MS)],
         6,

@@ -6,20 +6,18 @@ use super::challenge::{Loops, Person, mixed_loops};
 use super::{NewScorer, of_family};
 use crate::convert::captures as convert;
 use crate::corpus::captures::{self, Capture};
-use crate::evaluate::typing::Sides;
-use crate::evaluate::typing::plots::{
-    Area, BLACK, COLOURS, Drawn, GREY, HEIGHT, NATS, SMALL, WIDTH, bins, head, letters, percent,
+use crate::evaluate::drawing::{
+    self, Album, Area, Axes, BLACK, COLOURS, Curve, Drawn, GREY, HEIGHT, SMALL, axes, head, letters, percent, thinned,
+    whole_percent,
 };
 use crate::fit::remote_input as fit;
 use crate::metrics;
 use crate::request::{Scorer, Update};
 use elsewhere::evidence::remote_input::challenge::{self as loops, Answers};
-use plotters::backend::SVGBackend;
-use plotters::chart::ChartBuilder;
-use plotters::element::{Circle, PathElement, Text};
-use plotters::prelude::{DashedLineSeries, IntoDrawingArea, LineSeries, RGBColor, WHITE};
+use plotters::element::{PathElement, Text};
+use plotters::prelude::LineSeries;
+use plotters::style::Color;
 use plotters::style::text_anchor::{HPos, VPos};
-use plotters::style::{Color, IntoFont};
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus as Random;
 use std::path::{Path, PathBuf};
@@ -32,6 +30,8 @@ const GAPS: usize = 40;
 const SESSIONS: usize = 400;
 /// Delays drawn, milliseconds.
 const DELAYS: f64 = 420.0;
+/// Nats a curve of given against observed is drawn to.
+const NATS: f64 = 7.0;
 /// Seed of the drawings' own simulated people.
 const SEED: u64 = 0x6472_6177;
 
@@ -50,30 +50,17 @@ const KINDS: [(&str, &[&str]); 6] = [
 /// # Errors
 /// Recordings that cannot be read, or a file that cannot be written.
 pub fn draw(data: &Path, new_scorer: &mut NewScorer<'_>, directory: &Path) -> Result<Vec<PathBuf>, String> {
-    std::fs::create_dir_all(directory).map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
+    let mut album = Album::open(directory)?;
     let recorded = captures::recordings()?;
     let sound: Vec<&Capture> = recorded.iter().filter(|capture| capture.pointer_sound()).collect();
     let mut scorer = new_scorer();
     let scored = scores(&sound, scorer.as_mut())?;
     let mixed = mixed_loops(&captures::captures(data)?, new_scorer)?;
-    let mut files = Vec::new();
-    let mut save = |name: &str, draw: &dyn Fn(&Area<'_>) -> Drawn| -> Result<(), String> {
-        let mut text = String::new();
-        {
-            let area = SVGBackend::with_string(&mut text, (WIDTH, HEIGHT)).into_drawing_area();
-            let drawn = area.fill(&WHITE).map_err(Into::into).and_then(|()| draw(&area));
-            drawn.map_err(|error| format!("cannot draw {name}: {error}"))?;
-        }
-        let path = directory.join(name);
-        std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-        files.push(path);
-        Ok(())
-    };
-    save("remote-input-roc.svg", &|area| trade_off(area, &scored))?;
-    save("remote-input-gaps.svg", &|area| gaps(area, &sound))?;
-    save("remote-input-loop.svg", &beliefs)?;
-    save("remote-input-reliability.svg", &|area| reliability(area, &scored, &mixed))?;
-    Ok(files)
+    album.draw("remote-input-roc.svg", HEIGHT, &|area| trade_off(area, &scored))?;
+    album.draw("remote-input-gaps.svg", HEIGHT, &|area| gaps(area, &sound))?;
+    album.draw("remote-input-loop.svg", HEIGHT, &beliefs)?;
+    album.draw("remote-input-reliability.svg", HEIGHT, &|area| reliability(area, &scored, &mixed))?;
+    Ok(album.files())
 }
 
 /// Scores of windows of 50 moves with their recordings.
@@ -95,39 +82,18 @@ fn side(scored: &Scored<'_>, of: impl Fn(&Capture) -> bool) -> Vec<f64> {
     scored.iter().filter(|(capture, _)| of(capture)).flat_map(|(_, scores)| scores.iter().copied()).collect()
 }
 
-fn names(names: impl Iterator<Item = &'static str>) -> Vec<(String, RGBColor)> {
-    names.zip(COLOURS).map(|(name, colour)| (name.to_string(), colour)).collect()
-}
-
 /// Relayed windows told against honest windows told wrongly, on a logarithmic axis.
 fn trade_off(area: &Area<'_>, scored: &Scored<'_>) -> Drawn {
     head(
         area,
         "Pointer transport: relayed windows told, by relay",
         "Windows of 50 moves; 44 local and 67 relayed recordings of the rig, simulated hands, real relays",
-        &names(KINDS.iter().map(|(name, _)| *name)),
+        KINDS.iter().map(|(name, _)| *name),
     )?;
     let range = RATE_LOW.log10()..0.0;
-    let mut chart = ChartBuilder::on(area)
-        .margin_left(14)
-        .margin_top(86)
-        .margin_right(24)
-        .margin_bottom(8)
-        .x_label_area_size(44)
-        .y_label_area_size(64)
-        .build_cartesian_2d(range.clone(), 0.0..1.0)?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(GREY.mix(0.0))
-        .bold_line_style(GREY.mix(0.2))
-        .axis_style(GREY)
-        .x_labels(0)
-        .x_desc("local windows taken for relayed")
-        .y_desc("relayed windows told")
-        .y_label_formatter(&|rate| format!("{:.0} %", rate * 100.0))
-        .label_style(("sans-serif", SMALL).into_font())
-        .draw()?;
+    let named =
+        Axes { names: ("local windows taken for relayed", "relayed windows told"), across: None, up: &whole_percent };
+    let mut chart = axes(area, range.clone(), 0.0..1.0, &named)?;
     for rate in [0.002f64, 0.01, 0.05, 0.2, 1.0] {
         let at = rate.log10();
         chart.draw_series([PathElement::new(vec![(at, 0.0), (at, 1.0)], GREY.mix(0.25).stroke_width(1))])?;
@@ -141,21 +107,9 @@ fn trade_off(area: &Area<'_>, scored: &Scored<'_>) -> Drawn {
             .into_iter()
             .map(|(wrong, told)| (wrong.max(RATE_LOW).log10(), told))
             .collect();
-        chart.draw_series(LineSeries::new(thinned(points), colour.stroke_width(2)))?;
+        chart.draw_series(LineSeries::new(thinned(points, 0.01), colour.stroke_width(2)))?;
     }
     Ok(())
-}
-
-/// Points that differ by what can be seen, the last kept.
-fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
-    let mut kept: Vec<(f64, f64)> = Vec::new();
-    for point in &points {
-        if kept.last().is_none_or(|last| (last.0 - point.0).abs() + (last.1 - point.1).abs() >= 0.01) {
-            kept.push(*point);
-        }
-    }
-    kept.extend(points.last().filter(|last| kept.last() != Some(last)));
-    kept
 }
 
 /// Shares of gaps by millisecond, of recordings without jitter or loss where there are any.
@@ -172,7 +126,7 @@ fn gaps(area: &Area<'_>, sound: &[&Capture]) -> Drawn {
         area,
         "What arrives: gaps between moves at the machine",
         "Share of gaps up to 40 ms by millisecond; recordings of the rig, relays with and without jitter",
-        &names(lines.iter().map(|(name, _)| *name)),
+        lines.iter().map(|(name, _)| *name),
     )?;
     let shares = |prefix: &str| {
         let mut counts = [0.0; GAPS + 1];
@@ -187,25 +141,9 @@ fn gaps(area: &Area<'_>, sound: &[&Capture]) -> Drawn {
         let total = counts.iter().sum::<f64>().max(1.0);
         counts.map(|count| count / total)
     };
-    let mut chart = ChartBuilder::on(area)
-        .margin_left(14)
-        .margin_top(86)
-        .margin_right(24)
-        .margin_bottom(8)
-        .x_label_area_size(44)
-        .y_label_area_size(64)
-        .build_cartesian_2d(0.0..GAPS as f64, 0.0..1.0)?;
-    chart
-        .configure_mesh()
-        .light_line_style(GREY.mix(0.0))
-        .bold_line_style(GREY.mix(0.2))
-        .axis_style(GREY)
-        .x_desc("gap, ms")
-        .y_desc("share of gaps")
-        .y_label_formatter(&|rate| format!("{:.0} %", rate * 100.0))
-        .x_label_formatter(&|gap| format!("{gap:.0}"))
-        .label_style(("sans-serif", SMALL).into_font())
-        .draw()?;
+    let named =
+        Axes { names: ("gap, ms", "share of gaps"), across: Some(&|gap| format!("{gap:.0}")), up: &whole_percent };
+    let mut chart = axes(area, 0.0..GAPS as f64, 0.0..1.0, &named)?;
     for ((_, prefix), colour) in lines.iter().zip(COLOURS) {
         let points = shares(prefix).into_iter().enumerate().map(|(gap, share)| (gap as f64, share));
         chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
@@ -227,30 +165,17 @@ fn beliefs(area: &Area<'_>) -> Drawn {
         area,
         "What five answers make believe of the loop's round trip",
         "Mean belief over 400 simulated sessions without a past; the first cell is no relay at all",
-        &names(truths.iter().map(|(name, _, _)| *name)),
+        truths.iter().map(|(name, _, _)| *name),
     )?;
     let cells = (DELAYS / loops::CELL_MILLIS) as usize;
     let mut random = Random::seed_from_u64(SEED);
     let reactions = fit::reactions_of(SEED);
-    let mut chart = ChartBuilder::on(area)
-        .margin_left(14)
-        .margin_top(86)
-        .margin_right(24)
-        .margin_bottom(8)
-        .x_label_area_size(44)
-        .y_label_area_size(64)
-        .build_cartesian_2d(0.0..DELAYS, 0.0..1.0)?;
-    chart
-        .configure_mesh()
-        .light_line_style(GREY.mix(0.0))
-        .bold_line_style(GREY.mix(0.2))
-        .axis_style(GREY)
-        .x_desc("round trip of hand and machine, ms")
-        .y_desc("belief in at least so much")
-        .y_label_formatter(&|rate| format!("{:.0} %", rate * 100.0))
-        .x_label_formatter(&|delay| format!("{delay:.0}"))
-        .label_style(("sans-serif", SMALL).into_font())
-        .draw()?;
+    let named = Axes {
+        names: ("round trip of hand and machine, ms", "belief in at least so much"),
+        across: Some(&|delay| format!("{delay:.0}")),
+        up: &whole_percent,
+    };
+    let mut chart = axes(area, 0.0..DELAYS, 0.0..1.0, &named)?;
     for ((_, delay, slow), colour) in truths.into_iter().zip(COLOURS) {
         let mut mean = vec![0.0; cells];
         for _ in 0..SESSIONS {
@@ -286,40 +211,7 @@ fn reliability(area: &Area<'_>, scored: &Scored<'_>, mixed: &[Loops]) -> Drawn {
     let positive = side(scored, |capture| capture.remote && !capture.report_only);
     let mut slices = vec![("pointers, own recordings".to_string(), negative, positive)];
     slices.extend(mixed.iter().cloned());
-    let shown: Vec<(String, RGBColor)> =
-        slices.iter().zip(COLOURS).map(|(slice, colour)| (slice.0.clone(), colour)).collect();
-    head(
-        area,
-        "Is a nat a nat?",
-        "Pointers of real relays; answers of simulated people behind delays as relays have them",
-        &shown,
-    )?;
-    let mut chart = ChartBuilder::on(area)
-        .margin_left(14)
-        .margin_top(86)
-        .margin_right(24)
-        .margin_bottom(8)
-        .x_label_area_size(44)
-        .y_label_area_size(64)
-        .build_cartesian_2d(-NATS..NATS, -NATS..NATS)?;
-    chart
-        .configure_mesh()
-        .light_line_style(GREY.mix(0.0))
-        .bold_line_style(GREY.mix(0.2))
-        .axis_style(GREY)
-        .x_desc("nats given for a relay")
-        .y_desc("nats observed")
-        .label_style(("sans-serif", SMALL).into_font())
-        .x_label_formatter(&|nats| format!("{nats:+.0}"))
-        .y_label_formatter(&|nats| format!("{nats:+.0}"))
-        .draw()?;
-    chart.draw_series(DashedLineSeries::new([(-NATS, -NATS), (NATS, NATS)], 5, 5, GREY.stroke_width(1)))?;
-    for ((_, negative, positive), colour) in slices.into_iter().zip(COLOURS) {
-        let inside = |point: &(f64, f64)| point.0.abs() <= NATS && point.1.abs() <= NATS;
-        let points: Vec<(f64, f64)> =
-            bins(&[Sides { mated: negative, non_mated: positive }]).into_iter().filter(inside).collect();
-        chart.draw_series(LineSeries::new(points.clone(), colour.stroke_width(2)))?;
-        chart.draw_series(points.into_iter().map(|point| Circle::new(point, 4, colour.filled())))?;
-    }
-    Ok(())
+    let curves: Vec<Curve> = slices.into_iter().map(|(name, own, strange)| Curve { name, own, strange }).collect();
+    let note = "Pointers of real relays; answers of simulated people behind delays as relays have them";
+    drawing::reliability(area, ("Is a nat a nat?", note, "nats given for a relay"), NATS, &curves)
 }

@@ -11,7 +11,6 @@ mod gate;
 mod handover;
 mod identify;
 mod ordered;
-pub mod page;
 mod phrase;
 pub mod plots;
 mod replay;

@@ -6,38 +6,19 @@ use super::{NewScorer, Sides, fairness, pooled, run, sides};
 use crate::convert::keystroke as convert;
 use crate::corpus::keystroke::{self as corpus, KeystrokeSet, Typist};
 use crate::corpus::machine_typing::MachineKind;
+use crate::evaluate::drawing::{
+    self, Album, Area, BLACK, COLOURS, Curve, Drawn, GREY, HEIGHT, SMALL, head, letters, percent, plane, thinned,
+};
 use crate::metrics;
 use crate::request::{Figure, Request};
 use elsewhere::evidence::feature::Finding;
-use plotters::backend::SVGBackend;
 use plotters::chart::ChartBuilder;
-use plotters::coord::Shift;
 use plotters::element::{Circle, PathElement, Rectangle, Text};
-use plotters::prelude::{DashedLineSeries, DrawingArea, IntoDrawingArea, LineSeries, RGBColor, WHITE};
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, FontStyle, IntoFont, TextStyle};
+use plotters::prelude::{DashedLineSeries, LineSeries};
+use plotters::style::text_anchor::{HPos, VPos};
+use plotters::style::{Color, IntoFont};
 use std::path::{Path, PathBuf};
 
-pub(in crate::evaluate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-pub(in crate::evaluate) type Drawn = Result<(), Box<dyn std::error::Error>>;
-
-/// Size of a drawing, pixels.
-pub(in crate::evaluate) const WIDTH: u32 = 760;
-pub(in crate::evaluate) const HEIGHT: u32 = 520;
-/// Letters, pixels.
-const TITLE: u32 = 18;
-pub(in crate::evaluate) const SMALL: u32 = 13;
-// Colours that stay apart for all common kinds of colour vision (Okabe and Ito, 2008).
-pub(in crate::evaluate) const BLACK: RGBColor = RGBColor(40, 40, 40);
-pub(in crate::evaluate) const GREY: RGBColor = RGBColor(130, 130, 130);
-pub(in crate::evaluate) const COLOURS: [RGBColor; 6] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(230, 159, 0),
-    RGBColor(86, 180, 233),
-];
 /// Points kept of a curve: more than the drawing has pixels along it are of no use.
 const CURVE_POINTS: usize = 160;
 /// Rates drawn of a trade-off.
@@ -45,9 +26,8 @@ const RATE_LOW: f64 = 0.002;
 const RATE_HIGH: f64 = 0.6;
 /// Rates that are labelled.
 const RATE_TICKS: [f64; 8] = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4];
-/// Bins of a reliability curve, and nats it is drawn to.
-const BINS: usize = 12;
-pub(in crate::evaluate) const NATS: f64 = 7.0;
+/// Nats a curve of given against observed is drawn to.
+const NATS: f64 = 7.0;
 
 /// A named set of scores.
 pub(in crate::evaluate) struct Slice {
@@ -65,26 +45,13 @@ pub fn draw(
     figures: &[Figure],
     directory: &Path,
 ) -> Result<Vec<PathBuf>, String> {
-    std::fs::create_dir_all(directory).map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
+    let mut album = Album::open(directory)?;
     let cmu = corpus::read(data, KeystrokeSet::Cmu)?;
     let aalto = corpus::read(data, KeystrokeSet::Aalto)?;
     let (ages, online, clocks) = phrases(&cmu, new_scorer)?;
     let tables = tables(&aalto, new_scorer)?;
-    let mut files = Vec::new();
-    let mut save = |name: &str, height: u32, draw: &dyn Fn(&Area<'_>) -> Drawn| -> Result<(), String> {
-        let mut text = String::new();
-        {
-            let area = SVGBackend::with_string(&mut text, (WIDTH, height)).into_drawing_area();
-            let drawn = area.fill(&WHITE).map_err(Into::into).and_then(|()| draw(&area));
-            drawn.map_err(|error| format!("cannot draw {name}: {error}"))?;
-        }
-        let path = directory.join(name);
-        std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-        files.push(path);
-        Ok(())
-    };
     let shown: Vec<&Slice> = online.iter().chain(&ages).collect();
-    save("typing-det-phrase.svg", HEIGHT, &|area| {
+    album.draw("typing-det-phrase.svg", HEIGHT, &|area| {
         trade_off(
             area,
             "Fixed phrase at login: errors at one threshold for everybody",
@@ -92,7 +59,7 @@ pub fn draw(
             &shown,
         )
     })?;
-    save("typing-det-table.svg", HEIGHT, &|area| {
+    album.draw("typing-det-table.svg", HEIGHT, &|area| {
         trade_off(
             area,
             "Tables of free typing: errors at one threshold for everybody",
@@ -100,7 +67,7 @@ pub fn draw(
             &tables.iter().collect::<Vec<_>>(),
         )
     })?;
-    save("typing-reliability-clock.svg", HEIGHT, &|area| {
+    album.draw("typing-reliability-clock.svg", HEIGHT, &|area| {
         reliability(
             area,
             "Is a nat a nat? Phrases by clock",
@@ -108,7 +75,7 @@ pub fn draw(
             &clocks,
         )
     })?;
-    save("typing-reliability-age.svg", HEIGHT, &|area| {
+    album.draw("typing-reliability-age.svg", HEIGHT, &|area| {
         reliability(
             area,
             "Is a nat a nat? Phrases by age of the profile",
@@ -116,12 +83,12 @@ pub fn draw(
             &ages,
         )
     })?;
-    save("typing-reliability-length.svg", HEIGHT, &|area| {
+    album.draw("typing-reliability-length.svg", HEIGHT, &|area| {
         reliability(area, "Is a nat a nat? Tables by length", "Aalto, people the model has not seen", &tables)
     })?;
-    save("typing-fairness.svg", HEIGHT, &|area| fifths(area, figures))?;
-    save("typing-machines.svg", HEIGHT, &|area| machines(area, figures))?;
-    Ok(files)
+    album.draw("typing-fairness.svg", HEIGHT, &|area| fifths(area, figures))?;
+    album.draw("typing-machines.svg", HEIGHT, &|area| machines(area, figures))?;
+    Ok(album.files())
 }
 
 fn slice(
@@ -170,32 +137,6 @@ fn tables(aalto: &[Typist], new_scorer: &mut NewScorer<'_>) -> Result<Vec<Slice>
     Ok(slices)
 }
 
-/// A text style.
-pub(in crate::evaluate) fn letters(pixels: u32, colour: RGBColor, across: HPos, down: VPos) -> TextStyle<'static> {
-    let font = ("sans-serif", pixels).into_font();
-    TextStyle { font, color: colour.to_backend_color(), pos: Pos::new(across, down) }
-}
-
-/// Title, the line under it, and a legend.
-pub(in crate::evaluate) fn head(area: &Area<'_>, title: &str, note: &str, names: &[(String, RGBColor)]) -> Drawn {
-    let mut style = letters(TITLE, BLACK, HPos::Left, VPos::Top);
-    style.font = style.font.style(FontStyle::Bold);
-    area.draw(&Text::new(title.to_string(), (16, 12), style))?;
-    area.draw(&Text::new(note.to_string(), (16, 37), letters(SMALL, GREY, HPos::Left, VPos::Top)))?;
-    let mut left = 16;
-    for (name, colour) in names {
-        area.draw(&Rectangle::new([(left, 65), (left + 16, 70)], colour.filled()))?;
-        area.draw(&Text::new(name.clone(), (left + 22, 67), letters(SMALL, BLACK, HPos::Left, VPos::Center)))?;
-        // Letters are about half as wide as they are high.
-        left += 40 + (name.chars().count() as f64 * f64::from(SMALL) * 0.52) as i32;
-    }
-    Ok(())
-}
-
-fn legend(slices: &[&Slice]) -> Vec<(String, RGBColor)> {
-    slices.iter().zip(COLOURS).map(|(slice, colour)| (slice.name.clone(), colour)).collect()
-}
-
 /// The normal deviate of a rate in (0, 1), to 4.5e-4: Abramowitz and Stegun 26.2.23.
 fn deviate(rate: f64) -> f64 {
     if rate > 0.5 {
@@ -207,23 +148,11 @@ fn deviate(rate: f64) -> f64 {
     above / below - t
 }
 
-pub(in crate::evaluate) fn percent(rate: f64) -> String {
-    let percent = rate * 100.0;
-    if percent < 1.0 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
-}
-
 /// A detection error trade-off on normal-deviate axes (Martin et al., Eurospeech 1997): normal scores give lines.
 pub(in crate::evaluate) fn trade_off(area: &Area<'_>, title: &str, note: &str, slices: &[&Slice]) -> Drawn {
-    head(area, title, note, &legend(slices))?;
+    head(area, title, note, slices.iter().map(|slice| slice.name.as_str()))?;
     let range = deviate(RATE_LOW)..deviate(RATE_HIGH);
-    let mut chart = ChartBuilder::on(area)
-        .margin_left(14)
-        .margin_top(86)
-        .margin_right(24)
-        .margin_bottom(8)
-        .x_label_area_size(44)
-        .y_label_area_size(64)
-        .build_cartesian_2d(range.clone(), range.clone())?;
+    let mut chart = plane(area, range.clone(), range.clone())?;
     chart
         .configure_mesh()
         .disable_mesh()
@@ -252,6 +181,8 @@ pub(in crate::evaluate) fn trade_off(area: &Area<'_>, title: &str, note: &str, s
         5,
         GREY.stroke_width(1),
     ))?;
+    // A pixel or so.
+    let apart = (range.end - range.start) * 2.0 / CURVE_POINTS as f64;
     for (slice, colour) in slices.iter().zip(COLOURS) {
         let everybody: Vec<usize> = (0..slice.people.len()).collect();
         let (mated, non_mated) = pooled(&slice.people, &everybody);
@@ -261,81 +192,19 @@ pub(in crate::evaluate) fn trade_off(area: &Area<'_>, title: &str, note: &str, s
         let inside = |rate: &f64| (RATE_LOW..RATE_HIGH).contains(rate);
         let kept: Vec<(f64, f64)> =
             errors.filter(|(x, y)| inside(x) && inside(y)).map(|(x, y)| (deviate(x), deviate(y))).collect();
-        chart.draw_series(LineSeries::new(thinned(kept), colour.stroke_width(2)))?;
+        chart.draw_series(LineSeries::new(thinned(kept, apart), colour.stroke_width(2)))?;
     }
     Ok(())
 }
 
-/// Points at least a pixel or so apart, the last kept.
-fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
-    let reach = (deviate(RATE_HIGH) - deviate(RATE_LOW)) * 2.0 / CURVE_POINTS as f64;
-    let mut kept: Vec<(f64, f64)> = Vec::new();
-    for point in &points {
-        let far = kept.last().is_none_or(|last| (last.0 - point.0).abs() + (last.1 - point.1).abs() >= reach);
-        if far {
-            kept.push(*point);
-        }
-    }
-    kept.extend(points.last().filter(|last| kept.last() != Some(last)));
-    kept
-}
-
-/// Given and observed log-likelihood ratios, nats, over bins of equally many scores of both sides.
-pub(in crate::evaluate) fn bins(people: &[Sides]) -> Vec<(f64, f64)> {
-    let everybody: Vec<usize> = (0..people.len()).collect();
-    let (mated, non_mated) = pooled(people, &everybody);
-    // Each side weighs as much as the other, however often it was tried.
-    let (own, strange) = (1.0 / mated.len().max(1) as f64, 1.0 / non_mated.len().max(1) as f64);
-    let mut scores: Vec<(f64, f64, bool)> = mated.iter().map(|score| (*score, own, false)).collect();
-    scores.extend(non_mated.iter().map(|score| (*score, strange, true)));
-    scores.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut points = Vec::new();
-    let (mut sum, mut weight, mut sides) = (0.0, 0.0, [0.0; 2]);
-    for (at, &(score, share, strange)) in scores.iter().enumerate() {
-        sum += score * share;
-        weight += share;
-        sides[usize::from(strange)] += share;
-        // Equal scores share a bin: cut apart, one part would hold a side alone.
-        let next = scores.get(at + 1).map(|next| next.0);
-        if next.is_none() || (weight >= 2.0 / BINS as f64 && next != Some(score)) {
-            if sides[0] > 0.0 && sides[1] > 0.0 {
-                points.push((sum / weight, (sides[1] / sides[0]).ln()));
-            }
-            (sum, weight, sides) = (0.0, 0.0, [0.0; 2]);
-        }
-    }
-    points
-}
-
+/// Whether a nat is a nat, by slice.
 pub(in crate::evaluate) fn reliability(area: &Area<'_>, title: &str, note: &str, slices: &[Slice]) -> Drawn {
-    head(area, title, note, &legend(&slices.iter().collect::<Vec<_>>()))?;
-    let mut chart = ChartBuilder::on(area)
-        .margin_left(14)
-        .margin_top(86)
-        .margin_right(24)
-        .margin_bottom(8)
-        .x_label_area_size(44)
-        .y_label_area_size(64)
-        .build_cartesian_2d(-NATS..NATS, -NATS..NATS)?;
-    chart
-        .configure_mesh()
-        .light_line_style(GREY.mix(0.0))
-        .bold_line_style(GREY.mix(0.2))
-        .axis_style(GREY)
-        .x_desc("nats given for a stranger")
-        .y_desc("nats observed")
-        .label_style(("sans-serif", SMALL).into_font())
-        .x_label_formatter(&|nats| format!("{nats:+.0}"))
-        .y_label_formatter(&|nats| format!("{nats:+.0}"))
-        .draw()?;
-    chart.draw_series(DashedLineSeries::new([(-NATS, -NATS), (NATS, NATS)], 5, 5, GREY.stroke_width(1)))?;
-    for (slice, colour) in slices.iter().zip(COLOURS) {
-        let inside = |point: &(f64, f64)| point.0.abs() <= NATS && point.1.abs() <= NATS;
-        let points: Vec<(f64, f64)> = bins(&slice.people).into_iter().filter(inside).collect();
-        chart.draw_series(LineSeries::new(points.clone(), colour.stroke_width(2)))?;
-        chart.draw_series(points.into_iter().map(|point| Circle::new(point, 4, colour.filled())))?;
-    }
-    Ok(())
+    let curve = |slice: &Slice| {
+        let (own, strange) = pooled(&slice.people, &(0..slice.people.len()).collect::<Vec<_>>());
+        Curve { name: slice.name.clone(), own, strange }
+    };
+    let curves: Vec<Curve> = slices.iter().map(curve).collect();
+    drawing::reliability(area, (title, note, "nats given for a stranger"), NATS, &curves)
 }
 
 fn value(figures: &[Figure], name: &str) -> Option<Figure> {
@@ -345,13 +214,11 @@ fn value(figures: &[Figure], name: &str) -> Option<Figure> {
 /// Own logins refused by fifth of speed and of errors, with intervals.
 fn fifths(area: &Area<'_>, figures: &[Figure]) -> Drawn {
     let names = ["slowest, or fewest errors", "second", "middle", "fourth", "fastest, or most errors"];
-    let shades: Vec<(String, RGBColor)> =
-        names.iter().zip(COLOURS).map(|(name, colour)| ((*name).to_string(), colour)).collect();
     head(
         area,
         "Own typing refused, by fifth of people",
         "At the threshold 5 % of strangers pass; bars are 95 % intervals, people resampled",
-        &shades,
+        names,
     )?;
     let groups =
         [("phrase_speed", "phrase by speed"), ("table_speed", "table by speed"), ("table_errors", "table by errors")];
@@ -403,13 +270,12 @@ fn fifths(area: &Area<'_>, figures: &[Figure]) -> Drawn {
 /// Machines named, by kind and length.
 fn machines(area: &Area<'_>, figures: &[Figure]) -> Drawn {
     let lengths = [8, 11, 30, 100];
-    let names: Vec<(String, RGBColor)> =
-        lengths.iter().zip(COLOURS).map(|(length, colour)| (format!("{length} presses"), colour)).collect();
+    let names = lengths.map(|length| format!("{length} presses"));
     head(
         area,
         "Typing named as machine-made, by kind and length",
         "Generated over 300 people of Aalto, clock of 1 ms; the last two are people behind a delaying tool",
-        &names,
+        names.iter().map(String::as_str),
     )?;
     let rows = MachineKind::ALL.len() as f64;
     let mut chart = ChartBuilder::on(area)
@@ -459,16 +325,6 @@ mod tests {
     fn deviates_are_those_of_the_tables() {
         for (rate, expected) in [(0.5, 0.0), (0.025, -1.96), (0.01, -2.326), (0.9, 1.2816)] {
             assert!((deviate(rate) - expected).abs() < 1e-3, "{rate}");
-        }
-    }
-
-    #[test]
-    fn scores_that_are_true_ratios_lie_on_the_diagonal() {
-        // Of four own logins one scores +1.1 = ln 3, of four strangers three do: the odds there are three to one.
-        let mated = [vec![-(3.0f64.ln()); 30], vec![3.0f64.ln(); 10]].concat();
-        let non_mated = [vec![-(3.0f64.ln()); 10], vec![3.0f64.ln(); 30]].concat();
-        for (given, observed) in bins(&[Sides { mated, non_mated }]) {
-            assert!(given * observed > 0.0, "{given} {observed}");
         }
     }
 }

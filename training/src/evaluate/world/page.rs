@@ -1,7 +1,7 @@
 //! `docs/world.md`: its tables between markers, and its drawings.
 
 use super::{figures, plots, tally::Tally};
-use crate::evaluate::typing::page;
+use crate::evaluate::page;
 use crate::request::Figure;
 use crate::world::{Scenario, Tier};
 use std::path::Path;

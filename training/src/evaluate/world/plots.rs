@@ -1,6 +1,7 @@
 //! Drawings of the world's figures as SVG: recall by scenario and tier, and how soon flags come.
 
 use super::tally::Tally;
+use crate::evaluate::drawing::{COLOURS, GREY};
 use crate::request::Figure;
 use crate::world::{Scenario, Tier};
 use plotters::backend::SVGBackend;
@@ -10,9 +11,8 @@ use plotters::prelude::{IntoDrawingArea, LineSeries, RGBColor, WHITE};
 use plotters::style::{Color, IntoFont};
 use std::path::Path;
 
-// Colours that stay apart for all common kinds of colour vision (Okabe and Ito, 2008).
-const COLOURS: [RGBColor; 4] =
-    [RGBColor(130, 130, 130), RGBColor(230, 159, 0), RGBColor(0, 114, 178), RGBColor(0, 158, 115)];
+/// By tier, in their order.
+const SHADES: [RGBColor; 4] = [GREY, COLOURS[4], COLOURS[0], COLOURS[2]];
 
 /// Draws both into `directory`.
 ///
@@ -54,7 +54,7 @@ fn recall(tally: &Tally) -> Drawn {
             .draw()?;
         for (slot, tier) in Tier::ALL.into_iter().enumerate() {
             let Some(rows) = tally.mixed.get(tier.name()) else { continue };
-            let colour = COLOURS[slot];
+            let colour = SHADES[slot];
             let dots: Vec<(f64, f64, f64, f64)> = hostile
                 .iter()
                 .enumerate()
@@ -97,7 +97,7 @@ fn days(tally: &Tally, figures: &[Figure]) -> Drawn {
             if sum.workers == 0 {
                 continue;
             }
-            let colour = COLOURS[slot];
+            let colour = SHADES[slot];
             let line = (0..=20).map(|day| {
                 let by_then: usize = sum.workdays.range(..=day).map(|(_, count)| count).sum();
                 (f64::from(day), by_then as f64 / sum.workers as f64)

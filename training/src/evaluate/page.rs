@@ -1,4 +1,4 @@
-//! The tables of `docs/typing.md`, written between its markers by the command that measures.
+//! The tables of the pages in `docs/`, written between its markers by the command that measures.
 //!
 //! A table stands between `<!-- figures: PREFIX ... -->` and `<!-- end -->`: every figure whose name begins with one of
 //! the prefixes, in the order measured. A grid stands between `<!-- grid: PATTERN | ROWS | COLUMNS -->` and the same end:
