@@ -4,26 +4,23 @@
 #![expect(clippy::disallowed_methods, reason = "waits for a program, so it reads the clock")]
 
 mod common;
+#[path = "common/program.rs"]
+mod program;
 
 use common::{MONDAY, login, request};
 use elsewhere::api::wire;
-use elsewhere::api::wire::session_risk_service_client::SessionRiskServiceClient;
 use elsewhere::model::artefact::hex;
+use program::{PATIENCE, Program, address_in, serving};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
-use tonic::transport::Channel;
-
-/// Longest that anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Writes the shipped model under another name, with every score moved by `shift` nats. Returns its hash.
 fn publish(directory: &Path, model_id: &str, shift: f64) -> Vec<u8> {
@@ -51,56 +48,23 @@ fn publish(directory: &Path, model_id: &str, shift: f64) -> Vec<u8> {
     sha256
 }
 
-/// A service with its page of metrics; killed at the end.
-struct Program {
-    child: Child,
-    address: String,
+/// A service with its page of metrics.
+struct Metered {
+    program: Program,
     metrics: String,
-    log: mpsc::Receiver<String>,
 }
 
-impl Program {
+impl Metered {
     fn start(model: &Path, shadow: Option<&Path>) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_elsewhere"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--model"]).arg(model);
-        command.env("ELSEWHERE_METRICS_LISTEN", "127.0.0.1:0").env_remove("ELSEWHERE_LOG");
+        let mut command = serving();
+        command.arg("--model").arg(model).env("ELSEWHERE_METRICS_LISTEN", "127.0.0.1:0");
         if let Some(shadow) = shadow {
             command.env("ELSEWHERE_SHADOW_MODEL", shadow);
         }
-        let mut child = command.stderr(Stdio::piped()).spawn().expect("the program");
-        let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
-        let (sender, log) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                let _ = sender.send(line);
-            }
-        });
-        let mut program = Self { child, address: String::new(), metrics: String::new(), log };
-        let address = |line: String| line.rsplit("address=").next().expect("an address").trim().to_string();
-        program.metrics = address(program.logged(" metrics address="));
-        program.address = address(program.logged(" serving address="));
-        program
-    }
-
-    fn logged(&self, text: &str) -> String {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let line = self.log.recv_timeout(left).unwrap_or_else(|_| panic!("no line with {text:?} in the log"));
-            if line.contains(text) {
-                return line;
-            }
-        }
-    }
-
-    async fn risk(&self) -> SessionRiskServiceClient<Channel> {
-        let endpoint = Channel::from_shared(format!("http://{}", self.address)).expect("an address");
-        SessionRiskServiceClient::new(endpoint.connect().await.expect("a connection"))
-    }
-
-    fn hang_up(&self) {
-        let sent = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().expect("kill");
-        assert!(sent.success());
+        let mut program = Program::begin(&mut command);
+        let metrics = address_in(&program.logged(" metrics address="));
+        program.address = address_in(&program.logged(" serving address="));
+        Self { program, metrics }
     }
 
     fn page(&self) -> String {
@@ -126,24 +90,17 @@ impl Program {
     }
 }
 
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn models_are_read_anew_without_dropping_a_call() {
     let directory = tempfile::tempdir().expect("a directory");
     let model = directory.path().join("model");
     let mut given = vec![publish(&model, "night", 0.0)];
-    let program = Program::start(&model, None);
+    let service = Metered::start(&model, None);
     let over = Arc::new(AtomicBool::new(false));
     let mut callers = Vec::new();
     for caller in 0..4 {
         let over = Arc::clone(&over);
-        let mut client = program.risk().await;
+        let mut client = service.program.risk().await;
         callers.push(tokio::spawn(async move {
             let (mut seen, mut turn) = (BTreeSet::new(), 0);
             while !over.load(Ordering::SeqCst) {
@@ -160,13 +117,13 @@ async fn models_are_read_anew_without_dropping_a_call() {
     for (number, shift) in [0.5, 1.0, 1.5].into_iter().enumerate() {
         tokio::time::sleep(Duration::from_millis(200)).await;
         given.push(publish(&model, "day", shift));
-        program.hang_up();
-        program.logged(&format!("sha256={}", hex(&given[number + 1])));
+        service.program.signal("HUP");
+        service.program.logged(&format!("sha256={}", hex(&given[number + 1])));
     }
     // A model that is not sound changes nothing.
     std::fs::write(model.join("model.json"), b"{}").expect("written");
-    program.hang_up();
-    let line = program.logged("models not reloaded");
+    service.program.signal("HUP");
+    let line = service.program.logged("models not reloaded");
     assert!(line.contains("model.json") && line.contains("SHA256SUMS"), "{line}");
     tokio::time::sleep(Duration::from_millis(200)).await;
     over.store(true, Ordering::SeqCst);
@@ -177,7 +134,7 @@ async fn models_are_read_anew_without_dropping_a_call() {
         turns += count;
     }
     assert_eq!(seen, given.iter().cloned().collect(), "every model answered some of {turns} logins");
-    let page = program.page_with("elsewhere_model_reloads_total{outcome=\"failure\"} 1");
+    let page = service.page_with("elsewhere_model_reloads_total{outcome=\"failure\"} 1");
     assert!(page.contains("elsewhere_model_reloads_total{outcome=\"success\"} 3"), "{page}");
     assert!(page.contains(&format!("elsewhere_sessions_total{{outcome=\"verdict\"}} {turns}")), "{page}");
     assert!(page.contains("elsewhere_sessions_total{outcome=\"drop\"} 0"), "{page}");
@@ -192,11 +149,11 @@ async fn a_model_in_shadow_is_counted_and_answers_nobody() {
     let answering = publish(&model, "today", 0.0);
     // Every session looks far worse to it.
     publish(&shadow, "tomorrow", 12.0);
-    let program = Program::start(&model, Some(&shadow));
-    let alone = Program::start(&model, None);
+    let service = Metered::start(&model, Some(&shadow));
+    let alone = Metered::start(&model, None);
     let mut verdicts = Vec::new();
-    for one in [&program, &alone] {
-        let mut client = one.risk().await;
+    for one in [&service, &alone] {
+        let mut client = one.program.risk().await;
         let mut given = Vec::new();
         for turn in 1..=5 {
             let event = login(&format!("e{turn}"), "w1", MONDAY + i64::from(turn) * 3_600, turn);
@@ -215,7 +172,7 @@ async fn a_model_in_shadow_is_counted_and_answers_nobody() {
     let level = |verdict: &wire::Verdict| verdict.risk_level;
     assert!(verdicts[0].iter().all(|verdict| level(verdict) == wire::RiskLevel::Low as i32));
     let counted = "elsewhere_shadow_verdicts_total{model=\"tomorrow\",level=\"low\",shadow_level=\"high\"} 5";
-    let page = program.page_with(counted);
+    let page = service.page_with(counted);
     assert!(page.contains("elsewhere_shadow_log_odds_difference_count{model=\"tomorrow\"} 5"), "{page}");
     assert!(page.contains("elsewhere_verdicts_total{level=\"low\",advice=\"continue\"} 5"), "{page}");
     assert!(page.contains("role=\"shadow\""), "{page}");

@@ -4,95 +4,23 @@
 #![expect(clippy::disallowed_methods, reason = "waits for a program, so it reads the clock")]
 
 mod common;
+#[path = "common/program.rs"]
+mod program;
 
 use common::{MONDAY, login, request};
 use elsewhere::api::wire;
-use elsewhere::api::wire::session_risk_service_client::SessionRiskServiceClient;
-use std::io::{BufRead as _, BufReader};
+use program::{PATIENCE, Program, serving};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
-use tonic::transport::Channel;
+use std::time::Instant;
 
-/// Longest that starting or stopping may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// `elsewhere serve` on a port the system chose; killed if the test ends before it does.
-struct Program {
-    child: Child,
-    address: String,
-    log: mpsc::Receiver<String>,
-}
-
-impl Program {
-    fn start(data_dir: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_elsewhere"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(data_dir)
-            .env_remove("ELSEWHERE_LOG")
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program");
-        let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
-        let (line_sender, log) = mpsc::channel();
-        // Read to the end, or a full pipe would hold the program up.
-        std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                let _ = line_sender.send(line);
-            }
-        });
-        let mut program = Self { child, address: String::new(), log };
-        let line = program.logged(" serving address=");
-        program.address = line.rsplit("address=").next().expect("an address").trim().to_string();
-        program
-    }
-
-    /// The next line of the log that holds `text`.
-    fn logged(&self, text: &str) -> String {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let line = self.log.recv_timeout(left).unwrap_or_else(|_| panic!("no line with {text:?} in the log"));
-            if line.contains(text) {
-                return line;
-            }
-        }
-    }
-
-    async fn risk(&self) -> SessionRiskServiceClient<Channel> {
-        let endpoint = Channel::from_shared(format!("http://{}", self.address)).expect("an address");
-        SessionRiskServiceClient::new(endpoint.connect().await.expect("a connection"))
-    }
-
-    fn terminate(&self) {
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill");
-        assert!(sent.success());
-    }
-
-    fn ended(&mut self) -> ExitStatus {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().expect("a child") {
-                return status;
-            }
-            assert!(Instant::now() < until, "the program goes on after SIGTERM");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn start(data_dir: &Path) -> Program {
+    Program::start(serving().arg("--data-dir").arg(data_dir))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_drains_and_what_was_answered_is_there_after_a_restart() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut program = Program::start(directory.path());
+    let mut program = start(directory.path());
     let mut client = program.risk().await;
     let reply = client.assess_session(request(login("e1", "w1", MONDAY, 1))).await.expect("a verdict");
     let verdict = reply.into_inner().verdict.expect("a verdict");
@@ -105,44 +33,34 @@ async fn sigterm_drains_and_what_was_answered_is_there_after_a_restart() {
     let requests = tokio_stream::wrappers::ReceiverStream::new(receiver);
     let mut results = client.stream_assess_sessions(requests).await.expect("a stream").into_inner();
     assert!(results.message().await.expect("a result").is_some());
-    program.terminate();
+    program.signal("TERM");
     assert!(results.message().await.expect("an orderly end").is_none());
     drop((results, client, sender));
     assert_eq!(program.ended().code(), Some(0));
     let line = program.logged("stopped");
     assert!(line.contains("verdicts=2") && line.contains("refusals=0"), "{line}");
 
-    let mut program = Program::start(directory.path());
+    let mut program = start(directory.path());
     let mut client = program.risk().await;
     let kept = client.get_verdict(wire::GetVerdictRequest { event_id: "e1".into() }).await.expect("a verdict");
     assert_eq!(kept.into_inner().verdict, Some(verdict));
     let streamed = client.get_verdict(wire::GetVerdictRequest { event_id: "e2".into() }).await.expect("a verdict");
     assert!(streamed.into_inner().verdict.is_some());
     drop(client);
-    program.terminate();
+    program.signal("TERM");
     assert_eq!(program.ended().code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_nobody_reads_any_more_stops_no_login() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_elsewhere"))
-        .args(["serve", "--listen", "127.0.0.1:0"])
-        .env("ELSEWHERE_LOG", "trace")
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program");
-    let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines().map_while(Result::ok);
-    let line = lines.find(|line| line.contains(" serving address=")).expect("an address");
-    let address = line.rsplit("address=").next().expect("an address").trim().to_string();
-    let mut program = Program { child, address, log: mpsc::channel().1 };
-    drop(lines);
+    let mut program = Program::start_unread(serving().env("ELSEWHERE_LOG", "trace"));
     let mut client = program.risk().await;
     for turn in 0..20 {
         let event = login(&format!("e{turn}"), "w1", MONDAY + i64::from(turn), turn);
         client.assess_session(request(event)).await.expect("a verdict");
     }
     drop(client);
-    program.terminate();
+    program.signal("TERM");
     assert_eq!(program.ended().code(), Some(0));
 }
 
@@ -156,7 +74,7 @@ fn count(line: &str, name: &str) -> u64 {
 async fn sigterm_in_the_middle_of_batches_loses_no_answer_and_every_session_is_counted() {
     const BATCHES: usize = 12;
     let directory = tempfile::tempdir().expect("a directory");
-    let mut program = Program::start(directory.path());
+    let mut program = start(directory.path());
     let client = program.risk().await;
     let calls: Vec<_> = (0..BATCHES)
         .map(|batch| {
@@ -172,7 +90,7 @@ async fn sigterm_in_the_middle_of_batches_loses_no_answer_and_every_session_is_c
     while asking.get_verdict(wire::GetVerdictRequest { event_id: "e0-0".into() }).await.is_err() {
         assert!(Instant::now() < until, "no batch is begun");
     }
-    program.terminate();
+    program.signal("TERM");
     let (mut answered, mut unheard) = (Vec::new(), 0);
     for (batch, call) in calls.into_iter().enumerate() {
         match call.await.expect("a call") {
@@ -190,7 +108,7 @@ async fn sigterm_in_the_middle_of_batches_loses_no_answer_and_every_session_is_c
     let heard: u64 = answered.iter().map(|(_, results)| results.len() as u64).sum();
     assert!(verdicts >= heard && received <= heard + unheard, "{heard} heard, {unheard} not: {line}");
 
-    let mut program = Program::start(directory.path());
+    let mut program = start(directory.path());
     let mut client = program.risk().await;
     for (batch, results) in answered {
         for index in [0, 199, 399] {
@@ -204,6 +122,6 @@ async fn sigterm_in_the_middle_of_batches_loses_no_answer_and_every_session_is_c
         }
     }
     drop(client);
-    program.terminate();
+    program.signal("TERM");
     assert_eq!(program.ended().code(), Some(0));
 }
