@@ -268,7 +268,7 @@ fn compare_loop(
     heard: &mut Heard,
 ) {
     let reactions = &parameters.reactions;
-    let ordinary = observation.habits.map(|habits| {
+    if let Some(habits) = observation.habits {
         let mut put = |feature, found: Option<(f64, u32)>| {
             if let Some((millis, count)) = found {
                 features.set(feature, millis * 1e3);
@@ -278,18 +278,15 @@ fn compare_loop(
         put(FeatureId::RemoteInputNaturalLoopMedianMicros, habits.natural);
         put(FeatureId::RemoteInputCorrectionMedianMicros, habits.correction);
         // What a sanctioned path adds to ordinary work was never measured.
-        if sanctioned || assisted { 0.0 } else { habits::log_odds(&habits, reactions) }
-    });
+        if sanctioned || assisted {
+            heard.abstained += 1;
+        } else {
+            heard.used += 1;
+            features.set(Finding::RemoteInputHabits.score(), habits::log_odds(&habits, reactions));
+        }
+    }
     let Some(answers) = &observation.answers else {
         heard.too_short += u32::from(observation.prompt_count > 0);
-        match ordinary {
-            Some(_) if sanctioned || assisted => heard.abstained += 1,
-            Some(score) => {
-                heard.used += 1;
-                features.set(Finding::RemoteInputLoop.score(), score);
-            }
-            None => {}
-        }
         return;
     };
     let past = profile.reaction_past(reactions);
@@ -318,8 +315,7 @@ fn compare_loop(
         return;
     }
     heard.used += 1;
-    let prompted = challenge::log_odds(answers, past, sanctioned, reactions);
-    features.set(Finding::RemoteInputLoop.score(), prompted + ordinary.unwrap_or(0.0));
+    features.set(Finding::RemoteInputLoop.score(), challenge::log_odds(answers, past, sanctioned, reactions));
 }
 
 fn compare_delays(
@@ -401,11 +397,8 @@ pub fn accepts(observation: &Observation, features: &Features, _profile: &Profil
     let findings =
         [Finding::RemoteInputPointer, Finding::RemoteInputKey, Finding::RemoteInputLoop, Finding::RemoteInputMachine];
     // Loops of ordinary work say too little, and of too many things, to keep anybody from being learned.
-    let heard = |finding: &Finding| *finding != Finding::RemoteInputLoop || observation.answers.is_some();
-    let local = findings
-        .iter()
-        .filter(|finding| heard(finding))
-        .all(|finding| features.get(finding.score()).is_none_or(|score| score <= ACCEPT_LOG_ODDS_MAX));
+    let local =
+        findings.iter().all(|finding| features.get(finding.score()).is_none_or(|score| score <= ACCEPT_LOG_ODDS_MAX));
     // What a sanctioned path or assistive technology silenced was not judged, so it does not teach either.
     let judged = |score: Finding, measured: bool| !measured || features.get(score.score()).is_some();
     local

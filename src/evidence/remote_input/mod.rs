@@ -343,7 +343,7 @@ mod tests {
                 });
             })
         };
-        let of = |samples: &Samples| score(samples, &Profile::default(), Finding::RemoteInputLoop);
+        let of = |samples: &Samples| score(samples, &Profile::default(), Finding::RemoteInputHabits);
         let (prompt, late) = (of(&working(420, false)), of(&working(900, false)));
         assert!(late > prompt && late.is_some_and(|score| score <= 0.7), "{prompt:?} {late:?}");
         assert_eq!(of(&working(900, true)), None);
