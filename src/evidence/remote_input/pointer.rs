@@ -71,16 +71,37 @@ static PHASES: std::sync::LazyLock<Vec<[(f64, f64); PERIODS]>> = std::sync::Lazy
 /// Cuts a sample into windows of [`LONG_WINDOW_MOVES`] and measures each; a sample under two of them is one window. None
 /// when all are too short.
 pub fn windows(sample: &PointerSample) -> (Motion, Vec<Window>) {
-    let motion = match sample.source {
-        PointerSource::Raw => Motion::Raw,
-        PointerSource::FrameCoalesced => Motion::Coalesced,
-    };
-    (motion, measure_all(&sample.interval_micros, Some((&sample.delta_x, &sample.delta_y))))
+    (motion_of(sample), measure_all(&sample.interval_micros, Some((&sample.delta_x, &sample.delta_y))))
 }
 
 /// The same of gaps alone.
 pub fn windows_of_gaps(interval_micros: &[u32]) -> (Motion, Vec<Window>) {
     (Motion::Cadence, measure_all(interval_micros, None))
+}
+
+/// Most windows read at once of what a live session brought.
+const NEWEST_WINDOWS_MAX: usize = 5;
+
+/// Cuts the newest `count` moves of a sample into windows of [`WINDOW_MOVES`] and some, and measures each.
+pub fn newest_windows(sample: &PointerSample, count: usize) -> (Motion, Vec<Window>) {
+    let all = sample.interval_micros.len();
+    let count = count.min(all);
+    let window_count = (count / WINDOW_MOVES).clamp(1, NEWEST_WINDOWS_MAX);
+    let length = (count / window_count).min(2 * WINDOW_MOVES);
+    let stride = if window_count > 1 { (count - length) / (window_count - 1) } else { 0 };
+    let windows = (0..window_count).filter_map(|index| {
+        let from = all - count + index * stride;
+        let range = from..from + length;
+        measure(&sample.interval_micros[range.clone()], Some((&sample.delta_x[range.clone()], &sample.delta_y[range])))
+    });
+    (motion_of(sample), windows.collect())
+}
+
+fn motion_of(sample: &PointerSample) -> Motion {
+    match sample.source {
+        PointerSource::Raw => Motion::Raw,
+        PointerSource::FrameCoalesced => Motion::Coalesced,
+    }
 }
 
 fn measure_all(intervals: &[u32], steps: Option<(&[i32], &[i32])>) -> Vec<Window> {

@@ -203,15 +203,31 @@ pub fn reports(device: &Device, path: &[(f64, f64)], random: &mut Random) -> Vec
     }
 }
 
-/// What a machine's load does to delivery: small waits always, stalls on loaded machines.
-pub fn load(moves: &[Move], random: &mut Random) -> Vec<Move> {
-    let (wait, stalls_per_second) = match random.gen_range(0..100) {
+/// How busy the machine is that takes the reports.
+#[derive(Debug, Clone, Copy)]
+pub struct Machine {
+    /// Mean wait of every report, milliseconds.
+    wait_millis: f64,
+    /// Stalls a second.
+    stalls_per_second: f64,
+    /// Whether what waits out a stall is merged into one move.
+    merges: bool,
+}
+
+/// Draws a machine: small waits always, stalls on loaded ones.
+pub fn machine(random: &mut Random) -> Machine {
+    let (wait_millis, stalls_per_second) = match random.gen_range(0..100) {
         0..70 => (0.05, 0.02),
         70..88 => (random.gen_range(0.1..0.5), 0.05),
         88..97 => (random.gen_range(0.2..1.0), random.gen_range(0.05..0.4)),
         _ => (random.gen_range(0.5..2.0), random.gen_range(0.2..1.0)),
     };
-    let merge = random.gen_bool(0.5);
+    Machine { wait_millis, stalls_per_second, merges: random.gen_bool(0.5) }
+}
+
+/// What a machine's load does to delivery.
+pub fn load(machine: &Machine, moves: &[Move], random: &mut Random) -> Vec<Move> {
+    let Machine { wait_millis: wait, stalls_per_second, merges: merge } = *machine;
     let mut stalled_until = f64::NEG_INFINITY;
     let mut last = f64::NEG_INFINITY;
     let mut out: Vec<Move> = Vec::with_capacity(moves.len());

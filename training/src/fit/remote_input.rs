@@ -145,7 +145,7 @@ fn pointer_rows(random: &mut Random) -> PointerRows {
                 let relay = motion::relay(random);
                 motion::relayed(&relay, &reported, random)
             } else {
-                motion::load(&reported, random)
+                motion::load(&motion::machine(random), &reported, random)
             };
             let frame = [16.667, 16.667, 16.667, 8.333, 6.944, 13.333][random.gen_range(0..6)];
             let framed = motion::coalesced(&delivered, frame, random.gen_bool(0.5), random);
