@@ -81,10 +81,10 @@ impl Heard {
     }
 }
 
-/// Log-likelihood ratio of pointer transport over all windows of a session, in their order, nats.
+/// Log-likelihood ratio of pointer transport over all windows of one event, nats.
 pub fn pointer_log_odds(motion: pointer::Motion, windows: &[pointer::Window], parameters: &Parameters) -> f64 {
     let forest = pointer_forest(motion, parameters);
-    windows::log_odds(windows.iter().map(|window| forest.log_odds(&window.measurements)), &parameters.pointer_doubt)
+    windows::throughout(windows.iter().map(|window| forest.log_odds(&window.measurements)), &parameters.pointer_doubt)
 }
 
 /// The forest that reads such motion.
