@@ -15,11 +15,14 @@ pub mod forest;
 pub mod habits;
 pub mod keys;
 pub mod machine;
+pub mod motion;
 pub mod observe;
 pub mod pointer;
 pub mod profile;
+pub mod windows;
 
 pub use compare::{accepts, compare, loop_rtt_interval};
+pub use motion::MotionCourse;
 pub use observe::{Observation, observe};
 pub use profile::Profile;
 
