@@ -252,6 +252,18 @@ pub fn log_odds(answers: &Answers, past: Option<(f64, f64)>, sanctioned: bool, r
     super::forest::soft_limit((dot(&far) / dot(&near)).ln(), reactions.limit)
 }
 
+/// Log-likelihood ratio of a far relay against the machine's own desk or a near relay alike, nats: how far the hand is,
+/// whichever way it reaches the machine.
+pub fn distance_log_odds(answers: &Answers, past: Option<(f64, f64)>, reactions: &Reactions) -> f64 {
+    let likelihood = likelihood(answers, reactions);
+    let desk = near_prior(past, reactions);
+    let relay = delayed(&desk, &reactions.sanctioned_prior);
+    let far = delayed(&desk, &reactions.delay_prior);
+    let dot = |prior: &Locations| likelihood.iter().zip(prior).map(|(l, p)| l * p).sum::<f64>();
+    let near = (dot(&desk) + dot(&relay)) / 2.0;
+    super::forest::soft_limit((dot(&far).max(1e-12) / near.max(1e-12)).ln(), reactions.limit)
+}
+
 /// The session's own location and its standard error, milliseconds, by the population's prior made wide.
 pub fn estimate(answers: &Answers, reactions: &Reactions) -> (f64, f64) {
     let likelihood = likelihood(answers, reactions);

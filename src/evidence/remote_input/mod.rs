@@ -18,10 +18,12 @@ pub mod machine;
 pub mod observe;
 pub mod pointer;
 pub mod profile;
+pub mod reach;
 
 pub use compare::{accepts, compare, loop_rtt_interval};
 pub use observe::{Observation, observe};
 pub use profile::Profile;
+pub use reach::{control_log_odds, distance_log_odds};
 
 use serde::{Deserialize, Serialize};
 
@@ -252,6 +254,78 @@ mod tests {
         let (near, here) =
             (score(&sanctioned, &profile, Finding::RemoteInputLoop), score(&plain, &profile, Finding::RemoteInputLoop));
         assert!(near.zip(here).is_some_and(|(near, here)| near < here), "{near:?} {here:?}");
+    }
+
+    fn claim(event: &mut EventUnchecked, sanctioned: bool, assisted: bool) {
+        event.claim = Some(ClaimUnchecked {
+            region_code: "US".into(),
+            remote_access_sanctioned: sanctioned,
+            assistive_technology: assisted,
+            ..Default::default()
+        });
+    }
+
+    /// Nats of remote control and of a far hand.
+    fn reach(samples: &Samples) -> (Option<f64>, Option<f64>) {
+        let (observation, profile, parameters) = (observe(samples), Profile::default(), parameters());
+        let mut features = Features::default();
+        compare(&observation, &profile, samples.claim.as_ref(), &parameters, &mut features);
+        let control = control_log_odds(&observation, &features, samples.claim.as_ref(), &parameters);
+        (control, distance_log_odds(&observation, &profile, samples.claim.as_ref(), &parameters))
+    }
+
+    #[test]
+    fn remote_control_and_distance_are_told_alike_whether_or_not_they_are_sanctioned() {
+        let of = |sanctioned| {
+            reach(&samples(|event| {
+                pointer(event);
+                typing(event);
+                answers(event, [330, 350, 320, 360, 340]);
+                claim(event, sanctioned, false);
+            }))
+        };
+        assert_eq!(of(true), of(false));
+        let (control, far) = of(true);
+        // Both bare forests say 2.0; doubt tempers it, and 60 presses of 200 leave sqrt(.3) of the keys': 1.9 and 1.0.
+        assert!(control.is_some_and(|control| (2.6..3.2).contains(&control)), "{control:?}");
+        assert!(far.is_some(), "{far:?}");
+    }
+
+    #[test]
+    fn a_near_relay_is_near_and_an_ocean_is_far() {
+        let far = |millis| reach(&samples(|event| answers(event, millis))).1;
+        let (here, near, abroad) =
+            (far([270, 290, 260, 310, 280]), far([310, 330, 300, 350, 320]), far([580, 600, 570, 620, 590]));
+        assert!(here.zip(near).is_some_and(|(here, near)| here < near && near < -1.0), "{here:?} {near:?}");
+        assert!(abroad.is_some_and(|abroad| abroad > 3.0), "{abroad:?}");
+    }
+
+    #[test]
+    fn a_session_the_system_reports_is_remote_however_local_it_looks() {
+        let of = |reported, path| {
+            let seen = samples(|event| {
+                event.remote_input = Some(RemoteInputUnchecked {
+                    remote_session_reported: reported,
+                    input_path: path,
+                    ..Default::default()
+                });
+            });
+            reach(&seen).0
+        };
+        assert!(of(Some(true), 0).is_some_and(|nats| nats >= 5.0) && of(None, 5).is_some_and(|nats| nats >= 5.0));
+        // That nothing is reported clears nobody: a KVM does not report itself.
+        assert_eq!(of(Some(false), 2), Some(0.0));
+    }
+
+    #[test]
+    fn with_assistive_technology_only_what_the_endpoint_reports_is_told() {
+        let told = reach(&samples(|event| {
+            pointer(event);
+            typing(event);
+            answers(event, [480, 500, 470, 520, 490]);
+            claim(event, false, true);
+        }));
+        assert_eq!(told, (None, None));
     }
 
     #[test]
