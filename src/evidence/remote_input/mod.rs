@@ -127,7 +127,7 @@ mod tests {
         ChallengeUnchecked, ClaimUnchecked, DeviceUnchecked, EventUnchecked, PointerUnchecked, RemoteInputUnchecked,
         Rules, Samples, TablePolicy, TimestampUnchecked, TypingUnchecked, Violations,
     };
-    use crate::evidence::feature::{CoverageStatus, Features, Finding};
+    use crate::evidence::feature::{CoverageStatus, FeatureId, Features, Finding};
 
     fn parameters() -> Parameters {
         let forest =
@@ -298,6 +298,28 @@ mod tests {
             (far([270, 290, 260, 310, 280]), far([310, 330, 300, 350, 320]), far([580, 600, 570, 620, 590]));
         assert!(here.zip(near).is_some_and(|(here, near)| here < near && near < -1.0), "{here:?} {near:?}");
         assert!(abroad.is_some_and(|abroad| abroad > 3.0), "{abroad:?}");
+    }
+
+    #[test]
+    fn a_display_explains_what_it_adds_and_moves_what_is_expected_beside_the_answers() {
+        let of = |refresh_rate_millihertz| {
+            let seen = samples(|event| {
+                answers(event, [380, 400, 370, 420, 390]);
+                if let Some(challenge) = &mut event.challenge {
+                    challenge.refresh_rate_millihertz = refresh_rate_millihertz;
+                }
+            });
+            let mut features = Features::default();
+            compare(&observe(&seen), &Profile::default(), None, &parameters(), &mut features);
+            let median = FeatureId::RemoteInputReactionMedianMicros;
+            let high = features.expectation(median).and_then(|expected| expected.high);
+            (features.get(Finding::RemoteInputLoop.score()), features.get(median), high)
+        };
+        let (usual, slow, fast) = (of(60_000), of(30_000), of(144_000));
+        assert_eq!(of(0), usual, "unknown is taken as 60 Hz");
+        assert!(slow.0 < usual.0 && usual.0 < fast.0, "{slow:?} {usual:?} {fast:?}");
+        assert_eq!((slow.1, fast.1), (usual.1, usual.1), "what was measured is told as it was measured");
+        assert!(slow.2 > usual.2 && usual.2 > fast.2);
     }
 
     #[test]

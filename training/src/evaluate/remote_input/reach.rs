@@ -43,6 +43,7 @@ pub(super) fn reach_figures(card: &mut Card, random: &mut Random, seed: u64) {
                     median_millis: 0.0,
                     p10_millis: 0.0,
                     millis: person.answers(prompts, &delays, random),
+                    display_millis: 0.0,
                     unanswered_count: 0,
                     anticipated_count: 0,
                     simple: true,
