@@ -299,8 +299,8 @@ fn compare_loop(
     };
     let past = profile.reaction_past(reactions);
     let (location, spread) = challenge::expected_location(past, reactions);
-    // The median of an answer lies beyond its location by the middle of the trial's own noise.
-    let middle = location + parameters.usual.reaction_noise_median_micros / 1e3;
+    // The median of an answer lies beyond its location by the middle of the trial's own noise, and by the display.
+    let middle = location + parameters.usual.reaction_noise_median_micros / 1e3 + answers.display_millis;
     let (low, high) = ((middle - 1.645 * spread) * 1e3, (middle + 1.645 * spread) * 1e3);
     let baseline = if past.is_some() { Baseline::Worker } else { Baseline::Population };
     if answers.simple {
