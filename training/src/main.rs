@@ -63,7 +63,7 @@ enum Command {
         #[arg(long, default_value_t = 28)]
         days: u32,
         /// Simulated companies that calibrate; their tiers take turns.
-        #[arg(long, default_value_t = 12)]
+        #[arg(long, default_value_t = 24)]
         companies: usize,
     },
     /// Measure a model on real data, through the whole pipeline, and print the figures.
@@ -126,7 +126,7 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// Simulated companies that calibrate.
-        #[arg(long, default_value_t = 12)]
+        #[arg(long, default_value_t = 24)]
         companies: usize,
     },
     /// Write four simulated weeks of a small company, and the truth about it beside them.
