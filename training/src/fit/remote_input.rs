@@ -65,7 +65,7 @@ pub fn refit_keys_from(
     let keys = fit_keys(data, &recorded, Some(protocol), &mut Random::seed_from_u64(seed))?;
     let KeyFit { forest: keys, comb_present, comb_lost_log_odds, comb_log_odds, .. } = keys;
     let mut refitted = Parameters { keys, comb_present, comb_lost_log_odds, comb_log_odds, ..parameters.clone() };
-    refitted.key_line = key_line(&refitted, Some(protocol))?;
+    calibrate_keys(&mut refitted, Some(protocol))?;
     Ok(refitted)
 }
 
@@ -97,7 +97,7 @@ pub fn fit_excluding(data: &Path, seed: u64, protocol: Option<&str>) -> Result<P
         reactions: reactions_of(seed),
         usual: usual(&rows, &keys.local),
     };
-    parameters.key_line = key_line(&parameters, protocol)?;
+    calibrate_keys(&mut parameters, protocol)?;
     parameters.check()?;
     Ok(parameters)
 }
@@ -188,6 +188,15 @@ fn push_windows(
     if let Some(cadence) = cadence {
         cadence.append(&mut bare);
     }
+}
+
+/// Calibrates keys: the line stretches what the forest says. A comb's nats are a ratio of shares of windows already, so they
+/// are taken by what the line will make of them; stretched as well they cost .03 bits of people who may be learned from.
+fn calibrate_keys(parameters: &mut Parameters, protocol: Option<&str>) -> Result<(), String> {
+    parameters.key_line = key_line(parameters, protocol)?;
+    let slope = parameters.key_line.1;
+    parameters.comb_log_odds.iter_mut().for_each(|nats| *nats /= slope);
+    Ok(())
 }
 
 /// The line that calibrates forest and comb together, on the project's own recordings: two numbers, since simulated
