@@ -18,6 +18,7 @@
 mod place;
 mod profile;
 
+use super::calibration::bounded;
 use super::lineup::{log_dwell, log_press_interval};
 use crate::event::{KeyClass, TypingContext, TypingSample};
 pub use place::{ClockModel, Said};
@@ -236,7 +237,8 @@ impl OrderedParameters {
         let Some(model) = self.clock(score.timer_resolution_micros) else { return 0.0 };
         let inputs = score.inputs();
         let weighted: f64 = inputs.iter().zip(&model.calibration).map(|(input, weight)| input * weight).sum();
-        weighted + model.calibration.get(OrderedScore::INPUT_COUNT).copied().unwrap_or(0.0)
+        let log_odds = weighted + model.calibration.get(OrderedScore::INPUT_COUNT).copied().unwrap_or(0.0);
+        bounded(log_odds, model.odd_stretch_rate)
     }
 
     /// Whether a stretch of this score and clock may teach a profile of so many presses.
@@ -289,6 +291,9 @@ impl OrderedParameters {
                 || !model.within.iter().all(|row| row.last().is_some_and(positive))
             {
                 return Err("typing.ordered.clocks hold a number out of range".into());
+            }
+            if !(0.0..0.5).contains(&model.odd_stretch_rate) {
+                return Err("typing.ordered.clocks hold an odd_stretch_rate out of [0, .5)".into());
             }
             let gates = [model.gate, model.gate_young, model.handover_told];
             if model.calibration.len() != OrderedScore::INPUT_COUNT + 1

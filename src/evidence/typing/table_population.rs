@@ -7,7 +7,7 @@
 //! workers, and no table can be read back. What the sums say is drawn towards everybody's numbers, by [`MEAN_PRIOR`]
 //! workers' worth of mean and [`VARIANCE_PRIOR`] of variation: few workers change next to nothing.
 //!
-//! Worked example, in one coordinate. Forty workers' means average .9 and vary by 5.65, of which .65 is a mean's own
+//! Worked example, in one coordinate. Forty workers' means average .9 and vary by 5.65, of which .5 is a mean's own
 //! doubt. Drawn by 20 workers the tenant's mean is .9 * 40 / 60 = .6. Their latest tables differ from what was learned
 //! before by half the variance that the model expects of one person: drawn by 40, (.5 * 40 + 1 * 40) / 80 = .75.
 

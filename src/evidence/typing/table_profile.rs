@@ -7,10 +7,12 @@ use std::sync::LazyLock;
 
 /// Tables' worth of evidence after which a profile forgets as it learns: the recent count most.
 const TABLES_KEPT_MAX: f64 = 12.0;
-/// Share of a table's own variation that all tables of a profile may have in common: those of one week, one text, one
-/// chair say less together than apart. BB-MAS, whose tables are all of one sitting, and Villani, whose are not, were
-/// both better off with .3 than with none.
-const COMMON_SHARE: f64 = 0.3;
+/// Share of a table's own variation that all tables of one day have in common: those of one text, one chair, one mood say
+/// less together than apart. Of .3 to .9, on people left out, every step was better for BB-MAS, whose tables are all of
+/// one day, and for Villani, whose are not.
+const COMMON_SHARE: f64 = 0.9;
+/// Days beyond which more say no more of a hand: nobody whose typing may be learned from was seen on more.
+const DAYS_MAX: f64 = 4.0;
 /// Step of a kept remainder, in ln: 127 of them reach [`super::table::REMAINDER_CLIP`].
 pub const SLOT_STEP: f64 = 0.004;
 /// Steps per binary order of a kept precision.
@@ -198,9 +200,10 @@ impl TableProfile {
     /// Mean over slots of the squared difference of a table's remainders from what is kept, by what is expected of it.
     fn remainder_square(&self, placed: &Placed, parameters: &TableParameters) -> Option<f64> {
         let (mut sum, mut count) = (0.0, 0.0);
+        let day_variance = self.day_variance();
         for (slot, remainder, variance) in &placed.remainders {
             if let Some((mean, doubt)) = self.slot(*slot) {
-                let common = COMMON_SHARE * parameters.slot_cell(*slot).table_variance;
+                let common = day_variance * parameters.slot_cell(*slot).table_variance;
                 sum += (remainder - mean).powi(2) / (variance + doubt + common);
                 count += 1.0;
             }
@@ -208,9 +211,15 @@ impl TableProfile {
         (count > 0.0).then(|| sum / count)
     }
 
-    /// Own variance of the mean coordinates.
+    /// Own variance of the mean coordinates: what a day does, by the days behind them, and the rest, by the tables.
     pub fn mean_variance(&self) -> f64 {
-        COMMON_SHARE + (1.0 - COMMON_SHARE) / self.weight()
+        self.day_variance() + (1.0 - COMMON_SHARE) / self.weight()
+    }
+
+    /// Share of a table's own variation that days leave in the means.
+    fn day_variance(&self) -> f64 {
+        let compared = self.means.get(2 * self.stored_means().len() + 2).copied().unwrap_or(0);
+        COMMON_SHARE / (1.0 + f64::from(compared.max(0))).min(DAYS_MAX)
     }
 
     /// Whether there is something to compare with, in the basis of `parameters`.
@@ -333,11 +342,11 @@ impl TableProfile {
         let (mut factors, mut remainders) = (PairSum::new(), PairSum::new());
         let places = population.compare(self.means(), placed.coordinates.iter().copied(), self.mean_variance(), own);
         factors.add_places(&places, placed.coordinates.len());
-        let scale = population.remainder_scale;
+        let (scale, day_variance) = (population.remainder_scale, self.day_variance());
         for (slot, remainder, variance) in &placed.remainders {
             if let Some((mean, doubt)) = self.slot(*slot) {
                 let cell = parameters.slot_cell(*slot);
-                let known = scale * (doubt + COMMON_SHARE * cell.table_variance);
+                let known = scale * (doubt + day_variance * cell.table_variance);
                 let centre = population.remainder(*slot);
                 remainders.add(mean - centre, remainder - centre, known, scale * variance, cell.person_variance);
             }
@@ -358,6 +367,7 @@ impl TableProfile {
         }
         let (mut factors, mut remainders) = (PairSum::new(), PairSum::new());
         let (mine, theirs) = (self.mean_variance(), other.mean_variance());
+        let (my_day, their_day) = (self.day_variance(), other.day_variance());
         let population = &parameters.population;
         for (index, (a, b)) in self.means().zip(other.means()).enumerate() {
             let centre = population.coordinate(index);
@@ -367,9 +377,8 @@ impl TableProfile {
         for slot in 0..parameters.slots.len() {
             if let (Some((a, mine)), Some((b, theirs))) = (self.slot(slot), other.slot(slot)) {
                 let cell = parameters.slot_cell(slot);
-                let common = COMMON_SHARE * cell.table_variance;
                 let centre = population.remainder(slot);
-                let (mine, theirs) = (mine + common, theirs + common);
+                let (mine, theirs) = (mine + my_day * cell.table_variance, theirs + their_day * cell.table_variance);
                 remainders.add(a - centre, b - centre, mine, theirs, cell.person_variance);
                 row_count += 1;
             }

@@ -305,7 +305,10 @@ pub fn ordered_requests(
             requests.push(Request { event, update, truth, group: typist.subject.clone() });
         };
         for (index, block) in own.enrolled.iter().enumerate() {
-            push(block, index, Update::Always, "enrol".into());
+            // Aalto's people type in one sitting what stands for days; elsewhere a day is a session.
+            let session = block.first().map_or(0, |stretch| stretch.session as usize);
+            let day = if set == KeystrokeSet::Aalto { index } else { session };
+            push(block, day, Update::Always, "enrol".into());
         }
         let step = own.probes.len().div_ceil(OWN_STRETCHES_MAX).max(1);
         for block in own.probes.iter().step_by(step) {

@@ -23,6 +23,10 @@ pub struct ClockModel {
     pub loadings: Vec<Vec<f64>>,
     /// Weights of [`super::OrderedScore::inputs`], then the intercept.
     pub calibration: Vec<f64>,
+    /// Share of a person's own stretches that are a stranger's for all the fit knows, and of strangers' that are that
+    /// person's, \[0, .5): no stretch says more than its inverse. 0 in models made before it.
+    #[serde(default)]
+    pub odd_stretch_rate: f64,
     /// Log-likelihood ratio, nats, above which a settled profile does not learn: 1 % of strangers lie below.
     pub gate: f64,
     /// The same for a profile under [`super::SETTLED_PRESSES`] presses: 95 % of honest stretches lie below.

@@ -40,6 +40,8 @@ const KEPT_PRESSES_MAX: f64 = 2_000.0;
 const KEPT_SESSIONS_MAX: f64 = 12.0;
 /// Presses that make a session's worth.
 const SESSION_PRESSES: f64 = 100.0;
+/// What a further stretch of a day already heard counts of one of a new day: text and chair are the same.
+const SAME_DAY_SHARE: f64 = 0.1;
 /// Days after which a profile gives way to another clock.
 const CLOCK_DAYS_MAX: u32 = 14;
 
@@ -139,8 +141,9 @@ impl OrderedProfile {
             let Some((mean, count)) = observation.mean(index) else { continue };
             self.blend(index, mean, count);
         }
-        let added = (f64::from(observation.press_count) / SESSION_PRESSES).min(1.0);
-        self.add_sessions(added);
+        let worth = (f64::from(observation.press_count) / SESSION_PRESSES).min(1.0);
+        let same_day = self.sessions_hundredths > 0 && day <= self.day;
+        self.add_sessions(if same_day { SAME_DAY_SHARE * worth } else { worth });
         self.press_count = self.press_count.saturating_add(observation.press_count);
         self.day = self.day.max(day);
     }

@@ -36,7 +36,7 @@ fn compared(population: &Population<'_>, a: &[f64], b: &[f64]) -> Places {
 fn forty_workers_draw_the_population_as_worked_out_by_hand() -> Result<(), String> {
     let model = model(&[10.0]);
     // Twenty at +d and twenty at -d about .9 vary by 40 / 39 d^2. Each learned two tables of its own place +- e: a mean
-    // at the place, of variance .3 + .7 / 2 = .65, and a difference of 2 e over the root of 1 + 1, or 1.41 e.
+    // at the place, of variance .9 / 2 + .1 / 2 = .5, and a difference of 2 e over the root of 1 + 1, or 1.41 e.
     let (d, e) = ((5.65f64 * 39.0 / 40.0).sqrt(), 0.5f64);
     let workers: Vec<TableProfile> = (0..40)
         .map(|worker| {
@@ -49,9 +49,9 @@ fn forty_workers_draw_the_population_as_worked_out_by_hand() -> Result<(), Strin
     assert!((population.mean[0] - 0.6).abs() < 0.01, "{}", population.mean[0]);
     // (2 e)^2 / 2 = .5, drawn by 40: .75.
     assert!((population.within[0] - 0.75).abs() < 0.01, "{}", population.within[0]);
-    // A spread of (5.65 * 39 + 10.65 * 10) / 49 = 6.67, of which V = .65 * .75 = .4875 is the means' own:
-    // 6.67 - .4875 + .4875^2 / (4 * 6.67) = 6.19, drawn by 40: (6.19 * 39 + 10 * 40) / 79 = 8.12.
-    assert!((population.between[0] - 8.12).abs() < 0.02, "{}", population.between[0]);
+    // A spread of (5.65 * 39 + 10.5 * 10) / 49 = 6.64, of which V = .5 * .75 = .375 is the means' own:
+    // 6.64 - .375 + .375^2 / (4 * 6.64) = 6.27, drawn by 40: (6.27 * 39 + 10 * 40) / 79 = 8.16.
+    assert!((population.between[0] - 8.16).abs() < 0.02, "{}", population.between[0]);
     assert!((population.share - 0.5).abs() < 1e-12);
     Ok(())
 }
@@ -95,8 +95,8 @@ fn a_sitting_says_nothing_of_how_days_vary() {
     profile.learn_placed(&placed(3.0), 250, &model, 7);
     assert_eq!(profile.varied(), None);
     profile.learn_placed(&placed(3.0), 250, &model, 8);
-    // A mean of 2 of two tables: 1 over the root of 1 + .3 + .35 is .78.
-    assert_eq!(profile.varied().map(|varied| varied.differences.to_vec()), Some(vec![78]));
+    // A mean of 2 of two tables of one day: 1 over the root of 1 + .9 + .05 is .716.
+    assert_eq!(profile.varied().map(|varied| varied.differences.to_vec()), Some(vec![72]));
 }
 
 #[test]

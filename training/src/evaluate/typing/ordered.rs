@@ -5,7 +5,7 @@ use crate::convert::keystroke as convert;
 use crate::corpus::keystroke::{self as corpus, KeystrokeSet, Typist};
 use crate::fit;
 use crate::request::{Figure, Request, Scored, Scorer, Update};
-use elsewhere::event::{EventTime, EventUnchecked};
+use elsewhere::event::EventUnchecked;
 use elsewhere::evidence::feature::Finding;
 use elsewhere::evidence::typing::observe;
 use elsewhere::evidence::typing::ordered::{OrderedParameters, OrderedProfile};
@@ -141,11 +141,12 @@ struct OrderedScorer {
 impl Scorer for OrderedScorer {
     fn score(&mut self, event: EventUnchecked, update: Update) -> Result<Scored, String> {
         let worker = event.worker_id.clone();
-        let ordered = observe(&fit::typing::samples(event)?).ordered.ok_or("the event carries no ordered typing")?;
+        let samples = fit::typing::samples(event)?;
+        let ordered = observe(&samples).ordered.ok_or("the event carries no ordered typing")?;
         let profile = self.profiles.entry(worker).or_default();
         let score = profile.score(&ordered, &self.parameters).map(|score| self.parameters.calibrated(&score));
         if update != Update::Never {
-            profile.learn(&ordered, &self.parameters, EventTime(0));
+            profile.learn(&ordered, &self.parameters, samples.time);
         }
         let heard = |finding: &Finding| score.filter(|_| *finding == Finding::TypingOrdered);
         Ok(Scored { findings: Finding::ALL.iter().map(heard).collect(), ..Scored::default() })

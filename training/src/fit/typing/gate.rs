@@ -137,7 +137,7 @@ fn strangers(phrase: &PhraseCorpus, parameters: &PhraseParameters, company: Comp
                 for (_, logins) in phrase.people.iter().enumerate().filter(|(other, _)| *other != person) {
                     let score = |at: usize| {
                         let score = replay.score(person, logins.get(at)?, background.as_ref())?;
-                        Some(parameters.calibrated(&score))
+                        Some(parameters.teaching(&score))
                     };
                     let first = score(index);
                     single.extend(first);

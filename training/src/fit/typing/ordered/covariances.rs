@@ -229,6 +229,7 @@ pub(super) fn fit_clock(people: &[&Person], timer_resolution_micros_max: u32) ->
         within: (0..N).map(|row| (0..=row).map(|at| rounded(within.0[row * N + at])).collect()).collect(),
         loadings,
         calibration,
+        odd_stretch_rate: 0.0,
         gate: 0.0,
         gate_young: 0.0,
         handover_calibration: vec![1.0, 0.0],
