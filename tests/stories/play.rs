@@ -404,12 +404,6 @@ impl Stage {
                         return Err(format!("{name}: {}", told::standing(&standing).join("; ")));
                     }
                 }
-                ["half", "way", "now"] => {
-                    let standing = self.standing(name).await.map_err(told)?;
-                    if standing.evidence_log_odds < standing.threshold_log_odds / 2.0 {
-                        return Err(format!("{name}: {}", told::standing(&standing).join("; ")));
-                    }
-                }
                 ["heard", "flagged"] => match self.heard.get(name) {
                     Some(true) => {}
                     other => return Err(format!("the watch told of {name}: {other:?}")),

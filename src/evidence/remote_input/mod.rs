@@ -15,12 +15,15 @@ pub mod forest;
 pub mod habits;
 pub mod keys;
 pub mod machine;
+pub mod motion;
 pub mod observe;
 pub mod pointer;
 pub mod profile;
 pub mod reach;
+pub mod windows;
 
 pub use compare::{accepts, compare, loop_rtt_interval};
+pub use motion::MotionCourse;
 pub use observe::{Observation, observe};
 pub use profile::Profile;
 pub use reach::{control_log_odds, distance_log_odds};
@@ -439,7 +442,7 @@ mod tests {
                 });
             })
         };
-        let of = |samples: &Samples| score(samples, &Profile::default(), Finding::RemoteInputLoop);
+        let of = |samples: &Samples| score(samples, &Profile::default(), Finding::RemoteInputHabits);
         let (prompt, late) = (of(&working(420, false)), of(&working(900, false)));
         assert!(late > prompt && late.is_some_and(|score| score <= 0.7), "{prompt:?} {late:?}");
         assert_eq!(of(&working(900, true)), None);
