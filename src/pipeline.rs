@@ -20,7 +20,7 @@ use crate::history::{AlikeHand, Answer, Arrival, Durable, NonceClaim, NonceFault
 use crate::history::{TokenKind, Visit, WorkerRecord};
 use crate::model::{Model, StandingModel};
 use crate::risk::verdict::Findings;
-use crate::risk::{AddressDatabase, Maturity, StandingLevel, Verdict, Whereabouts, WorkerStanding};
+use crate::risk::{AddressDatabase, Declared, Maturity, Reach, StandingLevel, Verdict, Whereabouts, WorkerStanding};
 use arc_swap::{ArcSwap, ArcSwapOption};
 pub use live::Live;
 pub use shadow::{Glance, Sighting};
@@ -393,6 +393,10 @@ fn judge(
     let handed_over = live.map_or_else(Vec::new, |session| follow(session, known, model, &mut compared));
     let Compared { features, coverage, utc_offsets } = compared;
     (aside.watch)(&features);
+    // By what was known before: a session is no expectation of itself.
+    let reach = reach(&seen, samples, known, &features, model);
+    let loop_rtt_micros =
+        remote_input::loop_rtt_interval(&seen.remote_input, &known.remote_input, &parameters.remote_input);
     let weighed = model.additive.weigh(&features);
     let maturity = visit.record().maturity;
     if visit.teaches() {
@@ -402,12 +406,6 @@ fn judge(
         }
     }
     let record = visit.record();
-    let profile = &record.profiles.remote_input;
-    // Without prompts there is no loop to bound.
-    let loop_rtt_micros = samples
-        .challenge
-        .as_ref()
-        .and_then(|_| remote_input::loop_rtt_interval(&seen.remote_input, profile, &parameters.remote_input));
     let client_distance_max_km = network::client_distance_max_km(&seen.network);
     let whereabouts = Whereabouts { utc_offsets, client_distance_max_km, loop_rtt_micros };
     let as_of = samples.time.max(record.last_seen);
@@ -429,8 +427,21 @@ fn judge(
         whereabouts,
         standing,
         address_databases,
+        reach,
     };
     Verdict::new(findings, model)
+}
+
+/// How the hand reaches the machine, told apart from what it weighs.
+fn reach(seen: &Observations, samples: &Samples, known: &Profiles, features: &Features, model: &Model) -> Reach {
+    let (parameters, claim) = (&model.file.evidence.remote_input, samples.claim.as_ref());
+    let control = remote_input::control_log_odds(&seen.remote_input, features, claim, parameters);
+    let hand = remote_input::distance_log_odds(&seen.remote_input, &known.remote_input, claim, parameters);
+    let declared = Declared {
+        remote_access_sanctioned: claim.is_some_and(|claim| claim.remote_access_sanctioned),
+        assistive_technology: claim.is_some_and(|claim| claim.assistive_technology),
+    };
+    Reach::new(control, hand, features, declared)
 }
 
 /// Folds the parts of a live session into what its whole showed. Returns the findings that tell of a hand-over.

@@ -3,11 +3,11 @@
 
 use elsewhere::event::{EventTime, Feedback, Label, LabelSource, Subject};
 use elsewhere::evidence::feature::{FEATURE_SCHEMA_VERSION, FeatureId, name_code, name_of_code};
-use elsewhere::history::{Config, DurableStore, KeptFeedback, Recorded, WorkerRecord};
+use elsewhere::history::{Config, DurableStore, Kept, KeptFeedback, Recorded, Store, WorkerRecord};
 use elsewhere::model::artefact::hex;
 use elsewhere::model::{ArtefactError, Model};
 use elsewhere::pipeline::{Models, Pipeline, SharedStore};
-use elsewhere::risk::{ReasonCode, Verdict};
+use elsewhere::risk::{AddressDatabase, Declared, Distance, Reach, ReasonCode, RemoteControl, Verdict};
 use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
 use std::io::Read;
@@ -180,6 +180,37 @@ fn a_store_of_the_first_format_opens_and_takes_feedback() {
     durable.wait().expect("on disk");
     // Of four events two are of the last day, for which replies are kept by event time.
     assert_eq!((forgotten.verdict_count, forgotten.feedback_count, forgotten.link_count), (2, 1, 1));
+}
+
+/// A verdict as an older release wrote it down: without the reach, behind which databases may or may not stand.
+#[test]
+fn verdicts_written_before_the_reach_was_told_are_read_and_new_ones_keep_it() {
+    let directory = old_store("store-1.txt.gz");
+    let store = DurableStore::<WorkerRecord, Verdict>::open(directory.path(), Config::of_events()).expect("a store");
+    let tenant = store.tenant("score").expect("the tenant");
+    let old = store.verdict(tenant, "b-5").expect("readable").expect("a verdict");
+    assert!(old.reach.silent());
+    assert!(old.addition().expect("written").is_empty(), "such a verdict is written as it always was");
+    let databases = vec![AddressDatabase { database_type: "GeoLite2-City".into(), build_seconds: 1 }];
+    let reach = Reach {
+        remote_control: RemoteControl::Remote,
+        remote_control_log_odds: Some(4.25),
+        distance: Distance::Near,
+        distance_log_odds: Some(-1.5),
+        declared: Declared { remote_access_sanctioned: true, assistive_technology: false },
+    };
+    for (databases, reach) in
+        [(databases.clone(), Reach::default()), (databases, reach), (Vec::new(), reach), (Vec::new(), Reach::default())]
+    {
+        let given = Verdict { address_databases: databases, reach, ..(*old).clone() };
+        let written = given.addition().expect("written");
+        if reach.silent() && !given.address_databases.is_empty() {
+            assert_eq!(written, postcard::to_stdvec(&given.address_databases).expect("written"), "the older form");
+        }
+        let mut read = (*old).clone();
+        assert!(read.add(&written).expect("readable").is_empty());
+        assert_eq!(read, given);
+    }
 }
 
 #[test]

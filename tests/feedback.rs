@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::services::{DAY, flag, label, metadata, next, refused, relayed, send, standing, today, until, watch};
+use common::services::{DAY, flag, label, metadata, next, refused, remote, send, standing, today, until, watch};
 use common::{Running, fields, login, start, start_with};
 use elsewhere::api::wire;
 use elsewhere::api::wire::feedback::Subject;
@@ -30,20 +30,20 @@ fn contribution(standing: &wire::WorkerStanding, code: wire::ReasonCode) -> f64 
 
 #[tokio::test]
 async fn a_clearance_lowers_the_flag_for_its_reason_only_and_can_be_withdrawn() {
-    use wire::ReasonCode::{NetworkRelayGap, RemoteInputDevice};
+    use wire::ReasonCode::{RemoteInputDevice, RemoteInputLoopDelay};
     let directory = tempfile::tempdir().expect("a directory");
     let service = start_with(ConfigUnchecked::default(), Some(directory.path())).await;
     let mut watch = watch(&service, "").await.expect("a watch");
     flag(&service, "w1").await;
     until(&mut watch, "w1", true).await;
     let before = standing(&service, "w1").await;
-    assert!(!record(&service, label("f1", of_worker("w1"), &[NetworkRelayGap])).await.expect("recorded"));
+    assert!(!record(&service, label("f1", of_worker("w1"), &[RemoteInputLoopDelay])).await.expect("recorded"));
     let told = next(&mut watch).await.expect("no error").expect("news");
     assert_eq!((told.0.as_str(), told.1), ("w1", false), "watchers hear of it");
     let after = standing(&service, "w1").await;
     assert!(!after.flagged && after.flag_time == before.flag_time);
-    assert_eq!(after.cleared_reasons, [NetworkRelayGap as i32]);
-    assert_eq!(contribution(&after, NetworkRelayGap), 0.0);
+    assert_eq!(after.cleared_reasons, [RemoteInputLoopDelay as i32]);
+    assert_eq!(contribution(&after, RemoteInputLoopDelay), 0.0);
     assert!((contribution(&after, RemoteInputDevice) - contribution(&before, RemoteInputDevice)).abs() < 1e-3);
 
     // The same, day after day, was explained.
@@ -51,9 +51,9 @@ async fn a_clearance_lowers_the_flag_for_its_reason_only_and_can_be_withdrawn() 
     service.ended().await;
     let service = start_with(ConfigUnchecked::default(), Some(directory.path())).await;
     for minute in 0..6 {
-        send(&service, relayed(&format!("later-{minute}"), "w1", today() + minute * 60)).await;
+        send(&service, remote(&format!("later-{minute}"), "w1", today() + minute * 60)).await;
     }
-    assert_eq!(contribution(&standing(&service, "w1").await, NetworkRelayGap), 0.0);
+    assert_eq!(contribution(&standing(&service, "w1").await, RemoteInputLoopDelay), 0.0);
 
     // A later label on the same subject that clears nothing withdraws what the first one cleared.
     assert!(record(&service, label("f2", of_worker("w1"), &[])).await.expect("recorded"));

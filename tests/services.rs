@@ -4,7 +4,7 @@
 mod common;
 
 use common::services::{
-    DAY, claim, company, flag, label, linkage, metadata, next, quiet, refused, relayed, remote, send, shared, standing,
+    DAY, claim, company, flag, label, linkage, metadata, next, quiet, refused, remote, send, shared, standing,
     standings, today, until, watch,
 };
 use common::{Running, fields, login, request, signed, start, start_with, tenant};
@@ -42,9 +42,12 @@ async fn a_worker_implicated_by_anothers_event_is_told() {
         device.display_token = vec![8; 16];
         event
     };
-    send(&service, with_site(relayed("a0", "w1", today() - DAY), 0)).await;
+    for day in 0..2 {
+        let event = remote(&format!("a{day}"), "w1", today() - (3 - day) * DAY);
+        send(&service, with_site(event, 0)).await;
+    }
     let before = standing(&service, "w1").await;
-    assert!(!before.flagged, "one such day flags nobody: {}", before.evidence_log_odds);
+    assert!(!before.flagged, "two days of late answers flag nobody: {}", before.evidence_log_odds);
     send(&service, with_site(login("b0", "w2", today(), 1), 1)).await;
     until(&mut watch, "w1", true).await;
     let after = standing(&service, "w1").await;
@@ -161,7 +164,7 @@ async fn tenants_never_meet_in_any_of_these() {
         .expect("a watch")
         .into_inner();
     for day in 0..4 {
-        let event = relayed(&format!("e{day}"), "w1", today() - (4 - day) * DAY);
+        let event = remote(&format!("e{day}"), "w1", today() - (4 - day) * DAY);
         service.risk().assess_session(signed(request(event), "one")).await.expect("a verdict");
     }
     for event in company() {

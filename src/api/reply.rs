@@ -7,8 +7,8 @@ use crate::history::WorkerRecord;
 use crate::model::Model;
 use crate::risk::catalogue::{Catalogue, Description};
 use crate::risk::{
-    AddressDatabase, Evidence, FamilyAssessment, Maturity, ModelReference, Reason, ReasonCode, StandingDay, Verdict,
-    Whereabouts, WorkerStanding,
+    AddressDatabase, Evidence, FamilyAssessment, Maturity, ModelReference, Reach, Reason, ReasonCode, StandingDay,
+    Verdict, Whereabouts, WorkerStanding,
 };
 
 fn instant(micros: i64) -> wire::Timestamp {
@@ -36,6 +36,7 @@ pub fn verdict(verdict: &Verdict, replayed: bool) -> wire::Verdict {
         standing: Some(standing(&verdict.standing, &verdict.worker_id)),
         whereabouts: Some(whereabouts(&verdict.whereabouts)),
         address_databases: verdict.address_databases.iter().map(address_database).collect(),
+        reach: (!verdict.reach.silent()).then(|| reach(&verdict.reach)),
     }
 }
 
@@ -87,6 +88,17 @@ fn whereabouts(bounds: &Whereabouts) -> wire::Whereabouts {
         client_distance_max_km: bounds.client_distance_max_km,
         loop_rtt_low_micros: bounds.loop_rtt_micros.map(|(low, _)| low),
         loop_rtt_high_micros: bounds.loop_rtt_micros.map(|(_, high)| high),
+    }
+}
+
+fn reach(reach: &Reach) -> wire::Reach {
+    wire::Reach {
+        remote_control: reach.remote_control as i32,
+        remote_control_log_odds: reach.remote_control_log_odds.map(f64::from),
+        distance: reach.distance as i32,
+        distance_log_odds: reach.distance_log_odds.map(f64::from),
+        remote_access_sanctioned: reach.declared.remote_access_sanctioned,
+        assistive_technology: reach.declared.assistive_technology,
     }
 }
 

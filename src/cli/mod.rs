@@ -6,6 +6,7 @@ pub mod input;
 pub mod measure;
 pub mod past;
 pub mod plot;
+pub mod reach;
 pub mod score;
 pub mod serve;
 pub mod summary;

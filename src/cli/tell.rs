@@ -229,6 +229,10 @@ pub fn verdict(verdict: &wire::Verdict, catalogue: &Catalogue, out: &mut String)
         out.push('\n');
         wrap(&bounds, 0, out);
     }
+    if let Some(reach) = &verdict.reach {
+        out.push('\n');
+        super::reach::tell(reach, verdict.whereabouts.as_ref(), out);
+    }
     if let Some(silent) = silent_families(&verdict.families) {
         out.push('\n');
         wrap(&silent, 0, out);

@@ -7,15 +7,18 @@
 //! many windows raises no false alarm by itself, as taking the greatest would; and what a long session holds against one
 //! part no other part can outweigh.
 //!
+//! Pointer motion is asked by stretches of windows instead (`remote_input::windows`), since a relay may be there for minutes.
+//!
 //! A hand-over is told when the latest typing is not the worker's and earlier typing was, or when a cadence table differs
 //! from this session's own earlier ones.
 //!
-//! Worked example: pointer transport says -3 nats over the whole, -3 over closed windows and +4 over the latest. Weighed
+//! Worked example: key transport says -3 nats over the whole, -3 over closed windows and +4 over the latest. Weighed
 //! 2:1:1, ln(.5 e^-3 + .25 e^-3 + .25 e^4) = +2.6: the relay that appeared is told although three quarters speak for a
 //! local hand.
 
 use super::feature::{Coverage, CoverageStatus, Family, FeatureId, Features, Finding, HandChange};
-use super::{Compared, Observations, Parameters, Profiles, remote_input, telemetry, typing};
+use super::remote_input::{self, MotionCourse};
+use super::{Compared, Observations, Parameters, Profiles, telemetry, typing};
 use crate::event::{Added, EventTime, Gathered, TypingSample, limits};
 use typing::handover::Hands;
 
@@ -82,6 +85,8 @@ pub struct Course {
     own_log_odds: Option<f64>,
     /// The hands of its ordered free typing.
     hands: Hands,
+    /// Windows of its motion.
+    motion: MotionCourse,
     /// Digests of the opening's samples: they, not those of joined columns, can come again.
     digests: Option<Vec<u64>>,
     voice: Voice,
@@ -152,8 +157,12 @@ impl Course {
         widen(&mut compared.coverage[Family::Typing.index()], heard_typing);
         widen(&mut compared.coverage[Family::RemoteInput.index()], heard_input);
         self.compare_with_own(gathered, parameters);
+        let motion_told = self.tell_motion(gathered, known, parameters, compared);
         let mut handed_over = Vec::new();
         for (index, (finding, count)) in ACCUMULATING.into_iter().enumerate() {
+            if finding == Finding::RemoteInputPointer && motion_told {
+                continue;
+            }
             let whole = compared.features.get(finding.score());
             // Of phrases and tables the newest stands in the whole already.
             let replaced = matches!(count, Count::Phrases | Count::Tables);
@@ -184,6 +193,22 @@ impl Course {
             handed_over.extend(self.tell_hands(gathered, parameters, compared));
         }
         handed_over
+    }
+
+    /// Reads motion by windows of its own, which are shorter than those of other findings: a relay may be there for a few
+    /// minutes. Returns whether it was told; where pointers abstain, or before the first window, it is not.
+    fn tell_motion(
+        &mut self,
+        gathered: &Gathered,
+        known: &Profiles,
+        parameters: &Parameters,
+        compared: &mut Compared,
+    ) -> bool {
+        let Some(sample) = &gathered.whole().pointer else { return false };
+        let parameters = &parameters.remote_input;
+        self.motion.hear(sample, gathered.totals().moves, parameters);
+        compared.features.get(Finding::RemoteInputPointer.score()).is_some()
+            && self.motion.tell(&known.remote_input, parameters, &mut compared.features)
     }
 
     /// Compares a new table with this session's own earlier ones, and learns it when it is of the same hand.

@@ -188,6 +188,7 @@ features! {
     TypingPhraseRecentLogOdds = "typing.phrase_recent_log_odds",
     TypingPhraseAnchorLogOdds = "typing.phrase_anchor_log_odds",
     TelemetryNearestSampleRate = "telemetry.nearest_sample_rate",
+    RemoteInputHabitsLogOdds = "remote_input.habits_log_odds",
 }
 
 impl FeatureId {
@@ -231,7 +232,7 @@ findings! {
     TypingSynthetic = "typing.synthetic", Typing, TypingSyntheticLogOdds, [TypingMachineLikenessLogOdds, TypingPressIntervalSpreadMicros, TypingDwellSpreadMicros, TypingRolloverRate];
     RemoteInputPointer = "remote_input.pointer", RemoteInput, RemoteInputPointerLogOdds, [RemoteInputPointerGapMedianMicros, RemoteInputPointerGapP05Micros, RemoteInputPointerGapP95Micros, RemoteInputPointerBurstRate, RemoteInputPointerStepP95, RemoteInputPointerMoveCount];
     RemoteInputKey = "remote_input.key", RemoteInput, RemoteInputKeyLogOdds, [RemoteInputCombStrength, RemoteInputDwellP10Micros, RemoteInputDwellP90Micros, RemoteInputDwellShortRate, RemoteInputPressBurstRate];
-    RemoteInputLoop = "remote_input.loop", RemoteInput, RemoteInputLoopLogOdds, [RemoteInputReactionMedianMicros, RemoteInputReactionP10Micros, RemoteInputReactionCount, RemoteInputNaturalLoopMedianMicros, RemoteInputCorrectionMedianMicros];
+    RemoteInputLoop = "remote_input.loop", RemoteInput, RemoteInputLoopLogOdds, [RemoteInputReactionMedianMicros, RemoteInputReactionP10Micros, RemoteInputReactionCount];
     RemoteInputDelay = "remote_input.delay", RemoteInput, RemoteInputDelayLogOdds, [RemoteInputEventDelaySpreadMicros];
     RemoteInputDevice = "remote_input.device", RemoteInput, RemoteInputDeviceLogOdds, [RemoteInputKvmIdentityCount, RemoteInputKvmStructureCount, RemoteInputDisplayCount];
     RemoteInputSoftware = "remote_input.software", RemoteInput, RemoteInputSoftwareLogOdds, [RemoteInputRemoteProgramCount, RemoteInputInjectedRate, RemoteInputRemoteSessionReported];
@@ -252,6 +253,7 @@ findings! {
     NetworkBound = "network.bound", Network, NetworkBoundLogOdds, [NetworkBoundBeyondKm, NetworkBoundBreachCount];
     TimezoneCalendar = "timezone.calendar", Timezone, TimezoneCalendarLogOdds, [TimezoneCalendarWorkedCount, TimezoneCalendarFreeCount, TimezoneCalendarElsewhereRestedCount, TimezoneCalendarElsewhereFreeCount, TimezoneCalendarClocksLogOdds];
     TimezoneChange = "timezone.change", Timezone, TimezoneChangeLogOdds, [TimezoneChangeMinutes, TimezoneChangeSessionCount];
+    RemoteInputHabits = "remote_input.habits", RemoteInput, RemoteInputHabitsLogOdds, [RemoteInputNaturalLoopMedianMicros, RemoteInputCorrectionMedianMicros];
 }
 
 impl Finding {

@@ -101,7 +101,11 @@ impl Kept for Verdict {
     const FORMAT: u8 = 2;
 
     fn addition(&self) -> postcard::Result<Vec<u8>> {
-        if self.address_databases.is_empty() { Ok(Vec::new()) } else { postcard::to_stdvec(&self.address_databases) }
+        match (self.reach.silent(), self.address_databases.is_empty()) {
+            (true, true) => Ok(Vec::new()),
+            (true, false) => postcard::to_stdvec(&self.address_databases),
+            (false, _) => postcard::to_stdvec(&(&self.address_databases, &self.reach)),
+        }
     }
 
     fn add<'a>(&mut self, bytes: &'a [u8]) -> postcard::Result<&'a [u8]> {
@@ -110,6 +114,12 @@ impl Kept for Verdict {
         }
         let (databases, rest) = postcard::take_from_bytes(bytes)?;
         self.address_databases = databases;
+        // Verdicts given before the reach was told end here.
+        if rest.is_empty() {
+            return Ok(rest);
+        }
+        let (reach, rest) = postcard::take_from_bytes(rest)?;
+        self.reach = reach;
         Ok(rest)
     }
 }

@@ -20,6 +20,10 @@ pub struct FindingModel {
     pub hostile_share: f64,
     /// Score beyond which a session counts no further, nats either way.
     pub score_cap: f64,
+    /// Score under which a session counts no further for the worker, nats, at most 0; as far as the cap where absent. How
+    /// clean a clean session was says nothing of the next one, and taken whole it would pass for noise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score_floor: Option<f64>,
     /// Most nats the finding may add to a standing. Under the flagging threshold, so that no finding flags alone.
     pub evidence_max: f64,
     /// The same once the finding was seen on [`StandingModel::sustained_day_count`] days, for physics only.
@@ -99,6 +103,7 @@ impl StandingModel {
                 && (0.0..=2.0).contains(&entry.weight)
                 && entry.score_cap > 0.0
                 && entry.score_cap <= EVIDENCE_MAX
+                && entry.score_floor.is_none_or(|floor| (-EVIDENCE_MAX..=0.0).contains(&floor))
                 && entry.evidence_max > 0.0
                 && entry.evidence_max_sustained >= entry.evidence_max
                 && entry.evidence_max_sustained <= EVIDENCE_MAX;
@@ -128,6 +133,11 @@ impl PreparedStanding {
 }
 
 impl FindingModel {
+    /// A session's score as far as it counts, nats.
+    pub fn counted(&self, score: f64) -> f64 {
+        score.clamp(self.score_floor.unwrap_or(-self.score_cap), self.score_cap)
+    }
+
     /// Log-likelihood ratio of a worker's mean over `count` sessions, nats, before the cap above.
     ///
     /// With equal variance `v = between + within / count` on both sides the ratio for a worker who shows the finding
@@ -158,6 +168,7 @@ mod tests {
             within_variance: 4.0,
             hostile_share: 0.5,
             score_cap: 6.0,
+            score_floor: None,
             evidence_max: 4.0,
             evidence_max_sustained: 4.0,
             cumulative: false,

@@ -74,7 +74,7 @@ impl ReasonCode {
             Finding::TypingSynthetic => Self::TypingSynthetic,
             Finding::RemoteInputPointer => Self::RemoteInputPointerRelayed,
             Finding::RemoteInputKey => Self::RemoteInputRelayedCadence,
-            Finding::RemoteInputLoop => Self::RemoteInputLoopDelay,
+            Finding::RemoteInputLoop | Finding::RemoteInputHabits => Self::RemoteInputLoopDelay,
             Finding::RemoteInputDelay => Self::RemoteInputDelayed,
             Finding::RemoteInputDevice => Self::RemoteInputDevice,
             Finding::RemoteInputSoftware => Self::RemoteInputSoftware,

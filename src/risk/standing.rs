@@ -255,7 +255,7 @@ impl Kept {
 
     /// Adds one session's score. A day stands out when the score lies past the middle, `shift` nats further up.
     fn add(&mut self, score: f64, shift: f64, entry: &FindingModel, model: &StandingModel, (seconds, day): (i64, i32)) {
-        let capped = score.clamp(-entry.score_cap, entry.score_cap);
+        let capped = entry.counted(score);
         if entry.cumulative {
             (self.count, self.mean) = (1.0, capped as f32);
         } else {

@@ -3,6 +3,7 @@
 use super::advice::{Advice, advise};
 use super::calibrate;
 use super::level::{RiskLevel, level};
+use super::reach::Reach;
 use super::reasons::{self, Reason};
 use super::standing::WorkerStanding;
 use super::whereabouts::Whereabouts;
@@ -109,6 +110,9 @@ pub struct Verdict {
     /// without any are written as they always were.
     #[serde(skip)]
     pub address_databases: Vec<AddressDatabase>,
+    /// How the hand reaches the machine. Written down behind the rest.
+    #[serde(skip)]
+    pub reach: Reach,
 }
 
 /// Everything a verdict is made of.
@@ -136,6 +140,8 @@ pub struct Findings<'a> {
     pub standing: WorkerStanding,
     /// Databases of the service's own that the address was looked up in.
     pub address_databases: Vec<AddressDatabase>,
+    /// How the hand reaches the machine.
+    pub reach: Reach,
 }
 
 /// What each family said of one session.
@@ -174,6 +180,7 @@ impl Verdict {
             whereabouts,
             standing,
             address_databases,
+            reach,
         } = findings;
         let families = assess_families(&coverage, &weighed);
         let (reasons, residual_log_odds) = reasons::of_session(&weighed, features, handed_over);
@@ -198,6 +205,7 @@ impl Verdict {
             whereabouts,
             standing,
             address_databases,
+            reach,
         };
         // INVARIANT: base + reasons + residual = risk, to 1e-6; the wire promises it.
         debug_assert!((verdict.explained_log_odds() - verdict.risk_log_odds).abs() < 1e-6);

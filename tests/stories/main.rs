@@ -54,6 +54,7 @@ stories! {
     a_false_alarm_is_cleared_for_its_reason_only: "false_alarm";
     a_late_takeover_is_high_at_once_and_flagged_in_the_end: "late_takeover";
     a_relay_that_appears_in_mid_session_is_told_at_once: "relay_appears";
+    an_office_desktop_is_remote_near_and_sanctioned: "office_vdi";
 }
 
 #[test]

@@ -11,6 +11,7 @@ days 1-12 at 09:00 and 13:30: nina and nora log in
 day 12 at 18:00: GetVerdict nina
   | as it was given
   | families alone: timezone +0, typing -2, remote_input -8, network -1, crowd +0, telemetry +0
+  | the hand: local, near
 day 15 at 09:00: nina and nora log in with typing own hand on a new keyboard
   | nina: 1 LOW, risk up to about 0; last: nothing stands out
   | standing: not near a flag, nothing stands out
@@ -19,9 +20,11 @@ day 15 at 09:00: nina and nora log in with typing own hand on a new keyboard
 day 15 at 09:40: GetVerdict nina
   | as it was given
   | families alone: timezone +0, typing +0, remote_input -9, network -1, crowd +0, telemetry +0
+  | the hand: local, near
 day 15 at 09:40: GetVerdict nora
   | as it was given
   | families alone: timezone +0, typing +0, remote_input -9, network -1, crowd +0, telemetry +0
+  | the hand: local, near
 days 15-19 at 10:00 and 13:30: nina logs in with typing own hand on a new keyboard, learning always
   | nina: 10 LOW, risk up to about 0; last: nothing stands out
   | standing: not near a flag, nothing stands out
@@ -31,9 +34,11 @@ days 15-19 at 10:00 and 13:30: nora logs in with typing own hand on a new keyboa
 day 19 at 18:00: GetVerdict nina
   | as it was given
   | families alone: timezone +0, typing -1, remote_input -6, network -1, crowd +0, telemetry +0
+  | the hand: local, near
 day 19 at 18:00: GetVerdict nora
   | as it was given
   | families alone: timezone +0, typing +1, remote_input -9, network -1, crowd +0, telemetry +0
+  | the hand: local, near
 days 22-26 at 09:00: nina and nora log in with typing own hand on a new keyboard
   | nina: 5 LOW, risk up to about 0; last: nothing stands out
   | standing: not near a flag, nothing stands out
@@ -42,6 +47,7 @@ days 22-26 at 09:00: nina and nora log in with typing own hand on a new keyboard
 day 26 at 12:00: GetVerdict nina
   | as it was given
   | families alone: timezone +0, typing -2, remote_input -9, network -1, crowd +0, telemetry +0
+  | the hand: local, near
 day 26 at 12:00: GetProfile nina
   | 36 sessions learned from
 day 26 at 12:00: GetStanding nina
@@ -56,6 +62,7 @@ day 27 at 09:00: nina logs in with typing hand of oscar
 day 27 at 12:00: GetVerdict nina
   | as it was given
   | families alone: timezone +0, typing +2, remote_input -8, network -1, crowd +0, telemetry +0
+  | the hand: local, near
 
 expect nina with TYPING_DIFFERENT_TYPIST on day 15
 expect nina without TYPING_DIFFERENT_TYPIST from day 22 to day 26

@@ -272,9 +272,11 @@ impl Stage {
         let given = self.seen.iter().rev().find(|seen| seen.worker == name).ok_or("no session yet")?;
         let ask = wire::GetVerdictRequest { event_id: given.verdict.event_id.clone() };
         match SessionRiskServiceClient::new(self.channel.clone()).get_verdict(ask).await {
-            Ok(reply) if reply.get_ref().verdict.as_ref() == Some(&given.verdict) => {
-                Ok(vec!["as it was given".into(), told::families(&given.verdict)])
-            }
+            Ok(reply) if reply.get_ref().verdict.as_ref() == Some(&given.verdict) => Ok(vec![
+                "as it was given".into(),
+                told::families(&given.verdict),
+                format!("the hand: {}", told::reach(&given.verdict)),
+            ]),
             Ok(_) => Err("another verdict than was given".into()),
             Err(status) if status.code() == Code::NotFound => Ok(vec!["not found".into()]),
             Err(status) => Err(told(status)),
@@ -399,12 +401,6 @@ impl Stage {
                 ["flagged", "now"] | ["not", "flagged", "now"] => {
                     let standing = self.standing(name).await.map_err(told)?;
                     if standing.flagged != (rest[0] == "flagged") {
-                        return Err(format!("{name}: {}", told::standing(&standing).join("; ")));
-                    }
-                }
-                ["half", "way", "now"] => {
-                    let standing = self.standing(name).await.map_err(told)?;
-                    if standing.evidence_log_odds < standing.threshold_log_odds / 2.0 {
                         return Err(format!("{name}: {}", told::standing(&standing).join("; ")));
                     }
                 }

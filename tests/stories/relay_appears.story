@@ -20,6 +20,7 @@ day 15 at 14:00: ida is monitored with 6 pointer own hand, 6 pointer relayed
 day 15 at 20:00: GetVerdict ida
   | as it was given
   | families alone: timezone +1, typing -1, remote_input -1, network -1, crowd +0, telemetry +0
+  | the hand: remote, near, not sanctioned
 day 15 at 20:00: GetStanding ida
   | not near a flag, evidence -1 of 9 after 12 sessions: nothing stands out
 

@@ -164,6 +164,9 @@ pub struct Kinds {
     pub line: Line,
     /// The display a KVM shows; none for the machine's own.
     pub kvm: Option<String>,
+    /// Whether the machine is a virtual desktop, which says so itself.
+    pub virtual_desktop: bool,
+    pub remote_access_sanctioned: bool,
     pub phone: String,
     pub always_learned: bool,
 }
@@ -178,6 +181,8 @@ impl Kinds {
             clock: city.zone.into(),
             line: Line::House(worker.into(), city),
             kvm: None,
+            virtual_desktop: false,
+            remote_access_sanctioned: false,
             phone: worker.into(),
             always_learned: false,
         }
@@ -210,6 +215,11 @@ impl Kinds {
                 }
                 ["machine", "own"] => self.kvm = None,
                 ["machine", "behind", "a", "KVM", "showing", display] => self.kvm = Some((*display).into()),
+                ["desktop", "virtual"] => {
+                    self.virtual_desktop = true;
+                    self.pointer_relayed = true;
+                }
+                ["remote", "access", "sanctioned"] => self.remote_access_sanctioned = true,
                 ["phone", phone] => self.phone = (*phone).into(),
                 ["learning", "always"] => self.always_learned = true,
                 _ => return Err(format!("samples.rs makes no {kind:?}")),
@@ -310,6 +320,7 @@ impl Worker {
             place: Some(self.city.place(25)),
             hire_time: since,
             declare_time: since,
+            remote_access_sanctioned: self.usual.remote_access_sanctioned,
             shipping_token: match &self.usual.line {
                 Line::House(house, _) | Line::Satellite(house, _) => token(&format!("door of {house}")),
                 _ => Vec::new(),
@@ -406,8 +417,9 @@ impl Worker {
         wire::RemoteInputSample {
             natural_loop_micros: loops.collect(),
             timer_resolution_micros: 1_000,
-            remote_session_reported: Some(false),
-            input_path: wire::InputPath::Wired as i32,
+            remote_session_reported: Some(kinds.virtual_desktop),
+            input_path: if kinds.virtual_desktop { wire::InputPath::RemoteSession } else { wire::InputPath::Wired }
+                as i32,
             injected_event_count: Some(0),
             event_count: 150,
             ..Default::default()

@@ -2,6 +2,7 @@
 //! over what was seen, which nothing rounds.
 
 use elsewhere::api::wire;
+use elsewhere::cli::reach::in_short;
 use std::collections::BTreeMap;
 
 /// A verdict, with the day of the story it was given on; provisional ones of live sessions too.
@@ -63,6 +64,11 @@ pub fn families(verdict: &wire::Verdict) -> String {
         format!("{name} {:+}", family.log_likelihood_ratio.round() as i64)
     });
     format!("families alone: {}", alone.collect::<Vec<_>>().join(", "))
+}
+
+/// How the hand reaches the machine.
+pub fn reach(verdict: &wire::Verdict) -> String {
+    verdict.reach.as_ref().map_or("nothing is told".into(), in_short)
 }
 
 /// How high a standing is, as the watch tells it.
@@ -200,6 +206,17 @@ pub fn expect(own: &[&Seen], words: &[&str], heard_flagged: bool) -> Result<(), 
             let live = own.iter().filter(|seen| seen.day == day && seen.verdict.provisional);
             let most = live.map(|seen| seen.contribution(code)).fold(0.0, f64::max);
             if most > 1.0 { Ok(()) } else { Err(format!("at most {most:+.2} while it lasted")) }
+        }
+        // Three prompts leave a third of the sessions behind a near relay undecided; none may be told otherwise.
+        ["mostly", words @ ..] => {
+            let wanted = words.join(", ").replace("not, sanctioned", "not sanctioned");
+            let told = |seen: &&Seen| reach(&seen.verdict);
+            let count = own.iter().filter(|seen| told(seen) == wanted).count();
+            match own.iter().find(|seen| told(seen) != wanted && !told(seen).contains("unknown")) {
+                Some(other) => Err(format!("on day {} it was {}", other.day, told(&other))),
+                None if 2 * count > own.len() => Ok(()),
+                None => Err(format!("{count} of {} sessions", own.len())),
+            }
         }
         _ => Err(format!("nothing is known of {:?}", words.join(" "))),
     }

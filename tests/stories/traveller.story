@@ -21,6 +21,7 @@ day 28 at 12:00: WatchStandings
 day 28 at 12:00: GetVerdict mara
   | as it was given
   | families alone: timezone +3, typing -1, remote_input -9, network -1, crowd +0, telemetry +0
+  | the hand: local, near
 day 28 at 12:00: GetProfile mara
   | 20 sessions learned from
 

@@ -87,26 +87,10 @@ pub fn fit_worlds(file: &mut ModelFile, plan: &Plan, say: &dyn Fn(&str)) -> Resu
     let calibrating = companies(file, plan, Part::Calibration, &CALIBRATING, plan.companies)?;
     file.calibration = world::fit_calibration(&calibrating, &file.additive)?;
     file.levels = world::fit_levels(&calibrating, &file.additive, &file.calibration);
-    let mut best = f64::NEG_INFINITY;
-    for ratio_max in RATIOS_MAX {
-        let mut standing = world::fit_standing(&fitting, ratio_max);
-        let highest = calibrating.highest(&standing)?;
-        let honest = highest.iter().zip(&calibrating.hostile).filter(|(_, hostile)| !**hostile);
-        let honest: Vec<f64> = honest.map(|(evidence, _)| *evidence).collect();
-        let share = AIM * standing.false_flag_budget;
-        world::calibrate_threshold(&mut standing, &honest, share);
-        let recall = world::mean_recall(&calibrating, &highest, standing.threshold_log_odds);
-        say(&format!("ratios to {ratio_max}: threshold {:.2}, recall {recall:.3}", standing.threshold_log_odds));
-        if recall > best {
-            (best, file.standing) = (recall, standing);
-        }
-    }
+    say("fitting the standing");
+    file.standing = fit::standing::fit(&fitting, &calibrating, AIM * file.standing.false_flag_budget, say)?;
     Ok(())
 }
-
-/// How far a single honest worker may widen a finding, nats: which serves best is seen on the calibration companies, at the
-/// threshold each asks for.
-const RATIOS_MAX: [f64; 4] = [3.5, 5.0, 6.5, 9.0];
 
 /// The test beside a training run; the card's own figures come from `evaluate world`.
 fn tally_plan(plan: &Plan) -> evaluate::world::Plan {

@@ -6,11 +6,12 @@
 //! Worked example: 190 ms is usual of a leg across the Pacific (median 187 from North-East Asia) and far outside direct
 //! clients (0.3 to 8.5 ms) and company proxies (from 31.5 ms; across a continent 62 to 85): about +6 nats.
 
-use super::density::{bell, log_normal, stretched_log_normal, unknown_satellite};
+use super::density::{log_normal, stretched_log_normal, unknown_satellite};
 use super::observe::Observation;
-use super::region::{claimed_place, region_place};
-use super::round_trip::{ACCESS_MS, Parameters, SCORE_MAX, class_between, class_within};
-use crate::event::{Claim, Place};
+use super::proxies;
+use super::region::claimed_place;
+use super::round_trip::{ACCESS_MS, Parameters, SCORE_MAX, class_between};
+use crate::event::Claim;
 
 /// Honest gaps of clients that answer themselves: share, median in ms and sigma of the logarithm (read: 0.3 to 8.5 ms).
 const DIRECT_GAP: (f64, f64, f64) = (0.88, 2.5, 0.75);
@@ -20,13 +21,8 @@ const PROXIED_GAP: (f64, f64, f64) = (0.10, 30.0, 0.40);
 const FAR_PROXIED_GAP: (f64, f64, f64) = (0.02, 62.0, 0.25);
 /// Share of honest people behind a far proxy once the address is seen to be far from home.
 const FAR_PROXY_SEEN_SHARE: f64 = 0.1;
-/// How much wider the legs to proxies spread than those between data centers: proxies add work and wait.
-const PROXY_WIDENED: f64 = 1.5;
-/// Distances at which a proxy of unknown place is thought to stand, from the nearest to the farthest of the region.
-const PROXY_DISTANCES: usize = 4;
-/// Least width of the region in which a company keeps its proxies, km: a continent's, for small countries' companies
-/// rent them abroad.
-const PROXY_KM_MIN: f64 = 4_000.0;
+/// Gap under which no far proxy is looked for, milliseconds: what the nearest of them adds by its own work.
+const FAR_PROXY_MS_MIN: f64 = 10.0;
 /// Least gap told apart, milliseconds: half the spread of direct clients.
 const GAP_MS_MIN: f64 = 1.0;
 
@@ -55,8 +51,8 @@ pub fn judge(observation: &Observation, claim: Option<&Claim>, parameters: &Para
 
 /// Honest people behind a proxy far from home: their share, and the density of their gap.
 ///
-/// The proxy stands where the address does, where that is known; else anywhere in the claimed region; else, without a
-/// claim, at the other end of a continent.
+/// The proxy stands where the address does, where that is known; else anywhere in the claimed region that TCP's round
+/// trip allows ([`super::proxies`]); else, without a claim, at the other end of a continent.
 fn far_proxy(gap_ms: f64, observation: &Observation, claim: Option<&Claim>, parameters: &Parameters) -> (f64, f64) {
     let (share, median_ms, sigma) = FAR_PROXIED_GAP;
     let across = (share, log_normal(gap_ms, median_ms, sigma));
@@ -67,22 +63,10 @@ fn far_proxy(gap_ms: f64, observation: &Observation, claim: Option<&Claim>, para
         let usual_ms = class.map_or(0.0, |class| class.usual_ms(distance_km) + ACCESS_MS);
         return if usual_ms > median_ms { (FAR_PROXY_SEEN_SHARE, log_normal(gap_ms, usual_ms, sigma)) } else { across };
     }
-    (share, within_region(gap_ms, &home, claim, parameters).unwrap_or(across.1))
-}
-
-/// Density of the gap to a proxy that may stand anywhere in the claimed region.
-fn within_region(gap_ms: f64, home: &Place, claim: &Claim, parameters: &Parameters) -> Option<f64> {
-    let region = region_place(&claim.region_code)?;
-    let (centre_km, radius_km) = (home.distance_km(&region), f64::from(region.radius_km));
-    let near_km = (centre_km - radius_km).max(0.0);
-    let width_km = (centre_km + radius_km).max(PROXY_KM_MIN) - near_km;
-    let mut sum = 0.0;
-    for step in 0..PROXY_DISTANCES {
-        let distance_km = near_km + width_km * (step as f64 + 0.5) / PROXY_DISTANCES as f64;
-        let class = class_within(&parameters.classes, &claim.region_code, distance_km)?;
-        sum += bell(gap_ms - class.usual_ms(distance_km) - ACCESS_MS, class, PROXY_WIDENED);
+    if gap_ms < FAR_PROXY_MS_MIN {
+        return (share, 0.0);
     }
-    Some(sum / PROXY_DISTANCES as f64)
+    (share, proxies::gap_density(gap_ms, &home, claim, observation, parameters).unwrap_or(across.1))
 }
 
 /// Probability that the client itself answers TCP, in \[0, 1\]: 1 without a gap, near 0 from some 30 ms on.

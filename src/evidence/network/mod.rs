@@ -25,6 +25,7 @@ pub mod familiarity;
 pub mod gap;
 pub mod observe;
 pub mod profile;
+mod proxies;
 mod radio;
 pub mod region;
 pub mod round_trip;

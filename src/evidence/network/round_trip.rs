@@ -23,7 +23,7 @@ pub const CLASS_COUNT: usize = 5;
 /// Round trip that an access network adds to a data center's, milliseconds: cable, DSL and Wi-Fi, 5 to 25.
 pub(super) const ACCESS_MS: f64 = 10.0;
 /// The same where the kind of network is not known, and may be a data center's.
-const ACCESS_UNKNOWN_MS: f64 = 4.0;
+pub(super) const ACCESS_UNKNOWN_MS: f64 = 4.0;
 /// How much wider honest delays spread over anonymizers and company networks, whose detours nobody announces.
 const WIDENED: f64 = 2.5;
 /// Most that one leg of several may say, nats either way: an anchor may not stand where it says.

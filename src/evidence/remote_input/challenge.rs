@@ -27,6 +27,15 @@ pub const NOISE_FIRST_MILLIS: f64 = -100.0;
 const ANSWERS_MAX: usize = 32;
 /// Faster answers are no reactions (hard floor of people about 110 ms): made before the prompt, or by a machine.
 const ANTICIPATION_MICROS: u32 = 100_000;
+/// Refresh intervals between a prompt's paint, as a page or program knows it, and the eye: one frame until it is put
+/// together and on the average half of one until the screen is drawn that far. A judgement; no set that may be learned
+/// from names a screen.
+const FRAMES_TO_EYE: f64 = 1.5;
+/// Refresh rate of the displays that people's locations were taken behind, thousandths of hertz.
+const USUAL_MILLIHERTZ: u32 = 60_000;
+/// Slowest refresh believed, thousandths of hertz: televisions and captured screens go down to 30 Hz, and whoever works
+/// from afar would gladly name less.
+const SLOWEST_MILLIHERTZ: u32 = 30_000;
 /// Later answers are taken as this, milliseconds.
 const LATEST_MILLIS: f64 = 2_000.0;
 
@@ -106,12 +115,14 @@ impl Reactions {
 /// Answers of one session.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answers {
-    /// Reactions, milliseconds, in the order given.
+    /// Reactions, milliseconds, in the order given, as a display of 60 Hz would have shown the prompts.
     pub millis: Vec<f64>,
     /// Median reaction, milliseconds.
     pub median_millis: f64,
     /// 10 % of reactions, milliseconds.
     pub p10_millis: f64,
+    /// By how much later than on a display of 60 Hz a prompt was seen, milliseconds; may be negative.
+    pub display_millis: f64,
     /// Prompts that nobody answered.
     pub unanswered_count: u32,
     /// Answers faster than any person.
@@ -124,11 +135,12 @@ pub struct Answers {
 pub fn answers(sample: &ChallengeSample) -> Option<Answers> {
     let mut millis = Vec::with_capacity(sample.reaction_micros.len().min(ANSWERS_MAX));
     let (mut unanswered_count, mut anticipated_count) = (0, 0);
+    let late = display_millis(sample.refresh_rate_millihertz);
     for reaction in &sample.reaction_micros {
         match *reaction {
             0 => unanswered_count += 1,
             early if early < ANTICIPATION_MICROS => anticipated_count += 1,
-            taken if millis.len() < ANSWERS_MAX => millis.push((f64::from(taken) / 1e3).min(LATEST_MILLIS)),
+            taken if millis.len() < ANSWERS_MAX => millis.push((f64::from(taken) / 1e3 - late).min(LATEST_MILLIS)),
             _ => {}
         }
     }
@@ -139,13 +151,25 @@ pub fn answers(sample: &ChallengeSample) -> Option<Answers> {
     sorted.sort_unstable_by(f64::total_cmp);
     let at = |q: f64| crate::evidence::quantile::quantile_of_sorted(&sorted, q);
     Some(Answers {
-        median_millis: at(0.5),
-        p10_millis: at(0.1),
+        // As measured, the display with it.
+        median_millis: at(0.5) + late,
+        p10_millis: at(0.1) + late,
         millis,
+        display_millis: late,
         unanswered_count,
         anticipated_count,
         simple: sample.kind == ChallengeKind::PressKey,
     })
+}
+
+/// By how much later than on the usual display a prompt is seen, milliseconds: 0 at 60 Hz, -14.6 at 144 Hz, and 25 at
+/// 30 Hz and under.
+fn display_millis(refresh_rate_millihertz: u32) -> f64 {
+    if refresh_rate_millihertz == USUAL_MILLIHERTZ {
+        return 0.0;
+    }
+    let frame = |millihertz: u32| 1e6 / f64::from(millihertz.max(SLOWEST_MILLIHERTZ));
+    FRAMES_TO_EYE * (frame(refresh_rate_millihertz) - frame(USUAL_MILLIHERTZ))
 }
 
 /// Likelihood of every location of the grid, scaled to a maximum of 1.
@@ -252,6 +276,18 @@ pub fn log_odds(answers: &Answers, past: Option<(f64, f64)>, sanctioned: bool, r
     super::forest::soft_limit((dot(&far) / dot(&near)).ln(), reactions.limit)
 }
 
+/// Log-likelihood ratio of a far relay against the machine's own desk or a near relay alike, nats: how far the hand is,
+/// whichever way it reaches the machine.
+pub fn distance_log_odds(answers: &Answers, past: Option<(f64, f64)>, reactions: &Reactions) -> f64 {
+    let likelihood = likelihood(answers, reactions);
+    let desk = near_prior(past, reactions);
+    let relay = delayed(&desk, &reactions.sanctioned_prior);
+    let far = delayed(&desk, &reactions.delay_prior);
+    let dot = |prior: &Locations| likelihood.iter().zip(prior).map(|(l, p)| l * p).sum::<f64>();
+    let near = (dot(&desk) + dot(&relay)) / 2.0;
+    super::forest::soft_limit((dot(&far).max(1e-12) / near.max(1e-12)).ln(), reactions.limit)
+}
+
 /// The session's own location and its standard error, milliseconds, by the population's prior made wide.
 pub fn estimate(answers: &Answers, reactions: &Reactions) -> (f64, f64) {
     let likelihood = likelihood(answers, reactions);
@@ -336,10 +372,25 @@ pub(super) mod tests {
             millis: vec![millis; 5],
             median_millis: millis,
             p10_millis: millis,
+            display_millis: 0.0,
             unanswered_count: 0,
             anticipated_count: 0,
             simple: true,
         }
+    }
+
+    #[test]
+    fn a_fast_display_is_no_haste_and_a_slow_one_no_relay() {
+        // 1.5 x (1000 / 144 - 1000 / 60) = -14.58; 1.5 x (1000 / 30 - 1000 / 60) = 25.
+        assert!((display_millis(144_000) + 14.583).abs() < 1e-3 && (display_millis(30_000) - 25.0).abs() < 1e-9);
+        assert_eq!(display_millis(60_000), 0.0);
+        assert_eq!(display_millis(1_000), display_millis(30_000), "a rate nobody works at excuses no more");
+        let score = |millis: f64, millihertz| {
+            let seen = answered(millis - display_millis(millihertz));
+            log_odds(&seen, None, false, &reactions())
+        };
+        assert!(score(420.0, 30_000) < score(420.0, 60_000) && score(420.0, 60_000) < score(420.0, 144_000));
+        assert_eq!(score(425.0, 30_000), score(400.0, 60_000));
     }
 
     #[test]

@@ -12,16 +12,14 @@
 //! remote sessions count, and a machine's regularity does not.
 
 use super::challenge;
-use super::forest::soft_limit;
+use super::forest::{Forest, soft_limit};
 use super::observe::{KeyObservation, Observation, PointerObservation};
 use super::profile::Profile;
+use super::windows::{self, combined};
 use super::{Parameters, habits, keys, machine, pointer};
 use crate::event::Claim;
 use crate::evidence::feature::{Baseline, Coverage, CoverageStatus, FeatureId, Features, Finding};
 
-/// Windows of one session share their hand, machine and path: the correlation between them that keeps their number
-/// from counting in full. One window counts 1, four 1.6, many at most 2.
-const WINDOW_CORRELATION: f64 = 0.5;
 /// Weight of a lost comb against the same worker's own past, nats, when that always had a full one.
 const OWN_COMB_LOG_ODDS: f64 = 1.0;
 /// Sessions of the worker's own past before a comb is expected of it.
@@ -83,20 +81,19 @@ impl Heard {
     }
 }
 
-/// Log-likelihood ratio of pointer transport over all windows of a session, nats.
+/// Log-likelihood ratio of pointer transport over all windows of one event, nats.
 pub fn pointer_log_odds(motion: pointer::Motion, windows: &[pointer::Window], parameters: &Parameters) -> f64 {
-    let forest = match motion {
+    let forest = pointer_forest(motion, parameters);
+    windows::throughout(windows.iter().map(|window| forest.log_odds(&window.measurements)), &parameters.pointer_doubt)
+}
+
+/// The forest that reads such motion.
+pub fn pointer_forest(motion: pointer::Motion, parameters: &Parameters) -> &Forest {
+    match motion {
         pointer::Motion::Raw => &parameters.pointer_raw,
         pointer::Motion::Coalesced => &parameters.pointer_coalesced,
         pointer::Motion::Cadence => &parameters.pointer_cadence,
-    };
-    let sum = windows.iter().map(|window| forest.log_odds(&window.measurements)).sum::<f64>();
-    parameters.pointer_doubt.temper(combined(sum, windows.len()))
-}
-
-/// Mean of correlated windows, weighed by how much independent evidence their number holds.
-fn combined(sum: f64, count: usize) -> f64 {
-    sum / (1.0 + (count.max(1) as f64 - 1.0) * WINDOW_CORRELATION)
+    }
 }
 
 /// Log-likelihood ratio of key transport over all windows of a session, nats. `own_comb` is the comb that the worker's
@@ -116,7 +113,7 @@ pub fn key_log_odds(windows: &[keys::Window], own_comb: Option<f64>, parameters:
         let (intercept, slope) = parameters.key_line;
         sum += (intercept + slope * (passive + population) + own) * full.sqrt() + released;
     }
-    parameters.key_doubt.temper(combined(sum, windows.len()))
+    parameters.key_doubt.temper(combined(sum, windows.len() as f64))
 }
 
 /// Nats of a comb of this strength (`lost`: how far it is from being present, in \[0, 1\]) by the prior of keyboards: at
@@ -153,9 +150,27 @@ fn compare_pointer(
         }
         Some(PointerObservation::Windows { motion, windows, move_count }) => (*motion, windows, *move_count),
     };
+    features.set(FeatureId::RemoteInputPointerMoveCount, f64::from(move_count));
+    describe_pointer(windows, profile, parameters, features);
+    heard.samples += move_count;
+    if silent {
+        heard.abstained += 1;
+        return;
+    }
+    heard.used += 1;
+    features.set(Finding::RemoteInputPointer.score(), pointer_log_odds(motion, windows, parameters));
+}
+
+/// Writes what these windows measured, on average, beside what is usual of the worker or of the population. Called with at
+/// least one window.
+pub fn describe_pointer(
+    windows: &[pointer::Window],
+    profile: &Profile,
+    parameters: &Parameters,
+    features: &mut Features,
+) {
     let n = windows.len() as f64;
     let mean = |of: &dyn Fn(&pointer::Window) -> f64| windows.iter().map(of).sum::<f64>() / n;
-    features.set(FeatureId::RemoteInputPointerMoveCount, f64::from(move_count));
     let usual = &parameters.usual;
     features.set(FeatureId::RemoteInputPointerGapP05Micros, mean(&|window| window.gap_millis[0]) * 1e3);
     let median = mean(&|window| window.gap_millis[1]);
@@ -193,13 +208,6 @@ fn compare_pointer(
     if windows[0].step_p95.is_some() {
         features.set(FeatureId::RemoteInputPointerStepP95, mean(&|window| window.step_p95.unwrap_or(0.0)));
     }
-    heard.samples += move_count;
-    if silent {
-        heard.abstained += 1;
-        return;
-    }
-    heard.used += 1;
-    features.set(Finding::RemoteInputPointer.score(), pointer_log_odds(motion, windows, parameters));
 }
 
 fn compare_keys(
@@ -268,7 +276,7 @@ fn compare_loop(
     heard: &mut Heard,
 ) {
     let reactions = &parameters.reactions;
-    let ordinary = observation.habits.map(|habits| {
+    if let Some(habits) = observation.habits {
         let mut put = |feature, found: Option<(f64, u32)>| {
             if let Some((millis, count)) = found {
                 features.set(feature, millis * 1e3);
@@ -278,24 +286,21 @@ fn compare_loop(
         put(FeatureId::RemoteInputNaturalLoopMedianMicros, habits.natural);
         put(FeatureId::RemoteInputCorrectionMedianMicros, habits.correction);
         // What a sanctioned path adds to ordinary work was never measured.
-        if sanctioned || assisted { 0.0 } else { habits::log_odds(&habits, reactions) }
-    });
+        if sanctioned || assisted {
+            heard.abstained += 1;
+        } else {
+            heard.used += 1;
+            features.set(Finding::RemoteInputHabits.score(), habits::log_odds(&habits, reactions));
+        }
+    }
     let Some(answers) = &observation.answers else {
         heard.too_short += u32::from(observation.prompt_count > 0);
-        match ordinary {
-            Some(_) if sanctioned || assisted => heard.abstained += 1,
-            Some(score) => {
-                heard.used += 1;
-                features.set(Finding::RemoteInputLoop.score(), score);
-            }
-            None => {}
-        }
         return;
     };
     let past = profile.reaction_past(reactions);
     let (location, spread) = challenge::expected_location(past, reactions);
-    // The median of an answer lies beyond its location by the middle of the trial's own noise.
-    let middle = location + parameters.usual.reaction_noise_median_micros / 1e3;
+    // The median of an answer lies beyond its location by the middle of the trial's own noise, and by the display.
+    let middle = location + parameters.usual.reaction_noise_median_micros / 1e3 + answers.display_millis;
     let (low, high) = ((middle - 1.645 * spread) * 1e3, (middle + 1.645 * spread) * 1e3);
     let baseline = if past.is_some() { Baseline::Worker } else { Baseline::Population };
     if answers.simple {
@@ -318,8 +323,7 @@ fn compare_loop(
         return;
     }
     heard.used += 1;
-    let prompted = challenge::log_odds(answers, past, sanctioned, reactions);
-    features.set(Finding::RemoteInputLoop.score(), prompted + ordinary.unwrap_or(0.0));
+    features.set(Finding::RemoteInputLoop.score(), challenge::log_odds(answers, past, sanctioned, reactions));
 }
 
 fn compare_delays(
@@ -401,11 +405,8 @@ pub fn accepts(observation: &Observation, features: &Features, _profile: &Profil
     let findings =
         [Finding::RemoteInputPointer, Finding::RemoteInputKey, Finding::RemoteInputLoop, Finding::RemoteInputMachine];
     // Loops of ordinary work say too little, and of too many things, to keep anybody from being learned.
-    let heard = |finding: &Finding| *finding != Finding::RemoteInputLoop || observation.answers.is_some();
-    let local = findings
-        .iter()
-        .filter(|finding| heard(finding))
-        .all(|finding| features.get(finding.score()).is_none_or(|score| score <= ACCEPT_LOG_ODDS_MAX));
+    let local =
+        findings.iter().all(|finding| features.get(finding.score()).is_none_or(|score| score <= ACCEPT_LOG_ODDS_MAX));
     // What a sanctioned path or assistive technology silenced was not judged, so it does not teach either.
     let judged = |score: Finding, measured: bool| !measured || features.get(score.score()).is_some();
     local

@@ -195,6 +195,15 @@ pub struct Software {
     pub assisted_log_odds: f64,
     /// Facts looked at.
     pub sample_count: u32,
+    /// Whether the system says that input arrives by a remote session of its own.
+    pub remote_path: bool,
+}
+
+impl Software {
+    /// Whether the system itself reports a remote session, one way or the other.
+    pub fn reported(&self) -> bool {
+        self.remote_path || self.remote_session == Some(true)
+    }
 }
 
 /// Fewest observed events behind an injected share.
@@ -239,6 +248,7 @@ pub fn software(sample: &RemoteInputSample) -> Option<Software> {
         log_odds: bent(programs + injected + session.max(in_session).max(made)),
         assisted_log_odds: bent(programs + session.max(in_session)),
         sample_count: collected,
+        remote_path: sample.input_path == InputPath::RemoteSession,
     })
 }
 

@@ -88,9 +88,14 @@ impl Doubt {
     ///
     /// Keeps order; lies between ln(u / (1 - o)) and ln((1 - u) / o).
     pub fn temper(&self, log_odds: f64) -> f64 {
+        self.tempered_ratio(log_odds).ln()
+    }
+
+    /// The same as a ratio, for adding ratios up.
+    pub fn tempered_ratio(&self, log_odds: f64) -> f64 {
         let ratio = log_odds.clamp(-60.0, 60.0).exp();
         let (unseen, odd) = (self.unseen_relay_rate, self.odd_machine_rate);
-        (((1.0 - unseen) * ratio + unseen) / (1.0 - odd + odd * ratio)).ln()
+        ((1.0 - unseen) * ratio + unseen) / (1.0 - odd + odd * ratio)
     }
 
     /// What is wrong with these numbers, if anything.

@@ -15,13 +15,18 @@ pub mod forest;
 pub mod habits;
 pub mod keys;
 pub mod machine;
+pub mod motion;
 pub mod observe;
 pub mod pointer;
 pub mod profile;
+pub mod reach;
+pub mod windows;
 
 pub use compare::{accepts, compare, loop_rtt_interval};
+pub use motion::MotionCourse;
 pub use observe::{Observation, observe};
 pub use profile::Profile;
+pub use reach::{control_log_odds, distance_log_odds};
 
 use serde::{Deserialize, Serialize};
 
@@ -125,7 +130,7 @@ mod tests {
         ChallengeUnchecked, ClaimUnchecked, DeviceUnchecked, EventUnchecked, PointerUnchecked, RemoteInputUnchecked,
         Rules, Samples, TablePolicy, TimestampUnchecked, TypingUnchecked, Violations,
     };
-    use crate::evidence::feature::{CoverageStatus, Features, Finding};
+    use crate::evidence::feature::{CoverageStatus, FeatureId, Features, Finding};
 
     fn parameters() -> Parameters {
         let forest =
@@ -254,6 +259,100 @@ mod tests {
         assert!(near.zip(here).is_some_and(|(near, here)| near < here), "{near:?} {here:?}");
     }
 
+    fn claim(event: &mut EventUnchecked, sanctioned: bool, assisted: bool) {
+        event.claim = Some(ClaimUnchecked {
+            region_code: "US".into(),
+            remote_access_sanctioned: sanctioned,
+            assistive_technology: assisted,
+            ..Default::default()
+        });
+    }
+
+    /// Nats of remote control and of a far hand.
+    fn reach(samples: &Samples) -> (Option<f64>, Option<f64>) {
+        let (observation, profile, parameters) = (observe(samples), Profile::default(), parameters());
+        let mut features = Features::default();
+        compare(&observation, &profile, samples.claim.as_ref(), &parameters, &mut features);
+        let control = control_log_odds(&observation, &features, samples.claim.as_ref(), &parameters);
+        (control, distance_log_odds(&observation, &profile, samples.claim.as_ref(), &parameters))
+    }
+
+    #[test]
+    fn remote_control_and_distance_are_told_alike_whether_or_not_they_are_sanctioned() {
+        let of = |sanctioned| {
+            reach(&samples(|event| {
+                pointer(event);
+                typing(event);
+                answers(event, [330, 350, 320, 360, 340]);
+                claim(event, sanctioned, false);
+            }))
+        };
+        assert_eq!(of(true), of(false));
+        let (control, far) = of(true);
+        // Both bare forests say 2.0; doubt tempers it, and 60 presses of 200 leave sqrt(.3) of the keys': 1.9 and 1.0.
+        assert!(control.is_some_and(|control| (2.6..3.2).contains(&control)), "{control:?}");
+        assert!(far.is_some(), "{far:?}");
+    }
+
+    #[test]
+    fn a_near_relay_is_near_and_an_ocean_is_far() {
+        let far = |millis| reach(&samples(|event| answers(event, millis))).1;
+        let (here, near, abroad) =
+            (far([270, 290, 260, 310, 280]), far([310, 330, 300, 350, 320]), far([580, 600, 570, 620, 590]));
+        assert!(here.zip(near).is_some_and(|(here, near)| here < near && near < -1.0), "{here:?} {near:?}");
+        assert!(abroad.is_some_and(|abroad| abroad > 3.0), "{abroad:?}");
+    }
+
+    #[test]
+    fn a_display_explains_what_it_adds_and_moves_what_is_expected_beside_the_answers() {
+        let of = |refresh_rate_millihertz| {
+            let seen = samples(|event| {
+                answers(event, [380, 400, 370, 420, 390]);
+                if let Some(challenge) = &mut event.challenge {
+                    challenge.refresh_rate_millihertz = refresh_rate_millihertz;
+                }
+            });
+            let mut features = Features::default();
+            compare(&observe(&seen), &Profile::default(), None, &parameters(), &mut features);
+            let median = FeatureId::RemoteInputReactionMedianMicros;
+            let high = features.expectation(median).and_then(|expected| expected.high);
+            (features.get(Finding::RemoteInputLoop.score()), features.get(median), high)
+        };
+        let (usual, slow, fast) = (of(60_000), of(30_000), of(144_000));
+        assert_eq!(of(0), usual, "unknown is taken as 60 Hz");
+        assert!(slow.0 < usual.0 && usual.0 < fast.0, "{slow:?} {usual:?} {fast:?}");
+        assert_eq!((slow.1, fast.1), (usual.1, usual.1), "what was measured is told as it was measured");
+        assert!(slow.2 > usual.2 && usual.2 > fast.2);
+    }
+
+    #[test]
+    fn a_session_the_system_reports_is_remote_however_local_it_looks() {
+        let of = |reported, path| {
+            let seen = samples(|event| {
+                event.remote_input = Some(RemoteInputUnchecked {
+                    remote_session_reported: reported,
+                    input_path: path,
+                    ..Default::default()
+                });
+            });
+            reach(&seen).0
+        };
+        assert!(of(Some(true), 0).is_some_and(|nats| nats >= 5.0) && of(None, 5).is_some_and(|nats| nats >= 5.0));
+        // That nothing is reported clears nobody: a KVM does not report itself.
+        assert_eq!(of(Some(false), 2), Some(0.0));
+    }
+
+    #[test]
+    fn with_assistive_technology_only_what_the_endpoint_reports_is_told() {
+        let told = reach(&samples(|event| {
+            pointer(event);
+            typing(event);
+            answers(event, [480, 500, 470, 520, 490]);
+            claim(event, false, true);
+        }));
+        assert_eq!(told, (None, None));
+    }
+
     #[test]
     fn assistive_technology_abstains() {
         let assisted = samples(|event| {
@@ -343,7 +442,7 @@ mod tests {
                 });
             })
         };
-        let of = |samples: &Samples| score(samples, &Profile::default(), Finding::RemoteInputLoop);
+        let of = |samples: &Samples| score(samples, &Profile::default(), Finding::RemoteInputHabits);
         let (prompt, late) = (of(&working(420, false)), of(&working(900, false)));
         assert!(late > prompt && late.is_some_and(|score| score <= 0.7), "{prompt:?} {late:?}");
         assert_eq!(of(&working(900, true)), None);

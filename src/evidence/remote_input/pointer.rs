@@ -33,7 +33,9 @@ const NOT_TAKEN: f64 = -2.0;
 const PERIODS_MILLIS: [f64; PERIODS] = [7.5, 8.0, 10.0, 11.25, 15.0, 16.667, 20.0, 25.0, 33.333, 50.0];
 const PERIODS: usize = 10;
 /// Measurements of one window.
-pub const MEASUREMENTS: usize = PHASES_FROM + PERIODS + 1;
+pub const MEASUREMENTS: usize = SHAPES_FROM + 4;
+/// Where the shapes that were added last begin among the measurements.
+const SHAPES_FROM: usize = PHASES_FROM + PERIODS + 1;
 /// Where the periods begin among the measurements.
 const PHASES_FROM: usize = 21;
 
@@ -71,16 +73,37 @@ static PHASES: std::sync::LazyLock<Vec<[(f64, f64); PERIODS]>> = std::sync::Lazy
 /// Cuts a sample into windows of [`LONG_WINDOW_MOVES`] and measures each; a sample under two of them is one window. None
 /// when all are too short.
 pub fn windows(sample: &PointerSample) -> (Motion, Vec<Window>) {
-    let motion = match sample.source {
-        PointerSource::Raw => Motion::Raw,
-        PointerSource::FrameCoalesced => Motion::Coalesced,
-    };
-    (motion, measure_all(&sample.interval_micros, Some((&sample.delta_x, &sample.delta_y))))
+    (motion_of(sample), measure_all(&sample.interval_micros, Some((&sample.delta_x, &sample.delta_y))))
 }
 
 /// The same of gaps alone.
 pub fn windows_of_gaps(interval_micros: &[u32]) -> (Motion, Vec<Window>) {
     (Motion::Cadence, measure_all(interval_micros, None))
+}
+
+/// Most windows read at once of what a live session brought.
+const NEWEST_WINDOWS_MAX: usize = 5;
+
+/// Cuts the newest `count` moves of a sample into windows of [`WINDOW_MOVES`] and some, and measures each.
+pub fn newest_windows(sample: &PointerSample, count: usize) -> (Motion, Vec<Window>) {
+    let all = sample.interval_micros.len();
+    let count = count.min(all);
+    let window_count = (count / WINDOW_MOVES).clamp(1, NEWEST_WINDOWS_MAX);
+    let length = (count / window_count).min(2 * WINDOW_MOVES);
+    let stride = if window_count > 1 { (count - length) / (window_count - 1) } else { 0 };
+    let windows = (0..window_count).filter_map(|index| {
+        let from = all - count + index * stride;
+        let range = from..from + length;
+        measure(&sample.interval_micros[range.clone()], Some((&sample.delta_x[range.clone()], &sample.delta_y[range])))
+    });
+    (motion_of(sample), windows.collect())
+}
+
+fn motion_of(sample: &PointerSample) -> Motion {
+    match sample.source {
+        PointerSource::Raw => Motion::Raw,
+        PointerSource::FrameCoalesced => Motion::Coalesced,
+    }
 }
 
 fn measure_all(intervals: &[u32], steps: Option<(&[i32], &[i32])>) -> Vec<Window> {
@@ -154,9 +177,9 @@ pub fn measure(intervals: &[u32], steps: Option<(&[i32], &[i32])>) -> Option<Win
     out[19] = alone;
     out[20] = regained;
     let mut phases = [(0.0, 0.0); PERIODS];
-    for (gap, count) in runs {
-        let count = f64::from(count);
-        for (sum, phase) in phases.iter_mut().zip(&PHASES[gap]) {
+    for (gap, count) in &runs {
+        let count = f64::from(*count);
+        for (sum, phase) in phases.iter_mut().zip(&PHASES[*gap]) {
             sum.0 += count * phase.0;
             sum.1 += count * phase.1;
         }
@@ -165,7 +188,8 @@ pub fn measure(intervals: &[u32], steps: Option<(&[i32], &[i32])>) -> Option<Win
         *slot = length(sine, cosine) / n;
     }
     // What a share may be by chance depends on how many gaps it is of.
-    out[MEASUREMENTS - 1] = n.ln();
+    out[SHAPES_FROM - 1] = n.ln();
+    out[SHAPES_FROM..].copy_from_slice(&held_shapes(&moves, mode, &runs));
     let gap_millis = [gap_quantiles[0], gap_quantiles[2], gap_quantiles[4]];
     Some(Window { measurements: out, gap_millis, burst_rate, step_p95 })
 }
@@ -244,6 +268,48 @@ fn bunch_shapes(moves: &[(usize, f64)], mode: usize) -> (f64, f64, f64) {
     }
     let n = moves.len() as f64;
     ((1.0 + longest as f64).ln(), alone as f64 / n, regained as f64 / n)
+}
+
+/// What was held up and what was lost: share of bunches that begin after a gap longer than usual (a relay held the first
+/// move until the next; a link that carries two looks in one slot does not wait), the same of moves all, regularity at the
+/// window's own period (a poll that found nothing leaves a multiple of it; a network does not), and the share of gaps that
+/// lie between the multiples.
+fn held_shapes(moves: &[(usize, f64)], mode: usize, runs: &[(usize, u32)]) -> [f64; 4] {
+    let (mut bunches, mut held) = (0usize, 0usize);
+    for pair in moves.windows(2) {
+        if pair[1].0 <= 1 && pair[0].0 > 1 {
+            bunches += 1;
+            held += usize::from(pair[0].0 > mode + mode / 4 + 1);
+        }
+    }
+    let n = moves.len() as f64;
+    let rate = if bunches < 2 { NOT_TAKEN } else { held as f64 / bunches as f64 };
+    // The commonest gap with its neighbours, to a fraction of a millisecond.
+    let (mut sum, mut count) = (0.0, 0.0);
+    for (gap, times) in runs {
+        if gap.abs_diff(mode) <= 1 {
+            sum += *gap as f64 * f64::from(*times);
+            count += f64::from(*times);
+        }
+    }
+    let period: f64 = sum / f64::max(count, 1.0);
+    if period < 3.0 {
+        return [rate, held as f64 / n, NOT_TAKEN, NOT_TAKEN];
+    }
+    let (mut sine, mut cosine, mut between) = (0.0, 0.0, 0.0);
+    for (gap, times) in runs {
+        // Beyond some periods an error in the period is all that is seen.
+        let turns = *gap as f64 / period;
+        if turns > 6.5 {
+            continue;
+        }
+        let (s, c) = (std::f64::consts::TAU * turns).sin_cos();
+        sine += s * f64::from(*times);
+        cosine += c * f64::from(*times);
+        let off = (turns - turns.round()).abs() * period;
+        between += if off > 1.5 && *gap > 1 { f64::from(*times) } else { 0.0 };
+    }
+    [rate, held as f64 / n, length(sine, cosine) / n, between / n]
 }
 
 /// Coefficient of variation of gaps and their correlation with the gap before.

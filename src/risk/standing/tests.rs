@@ -15,6 +15,7 @@ fn entry(finding: &str, evidence_max: f64, evidence_max_sustained: f64) -> Findi
         within_variance: 1.0,
         hostile_share: 0.3,
         score_cap: 8.0,
+        score_floor: None,
         evidence_max,
         evidence_max_sustained,
         cumulative: false,

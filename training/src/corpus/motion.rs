@@ -140,6 +140,8 @@ pub struct Device {
     slip: f64,
     /// Whether what the sensor saw between two slots of the link goes out as one report (most do) or as several.
     merges: bool,
+    /// Share of reports that the radio loses, or the sensor misses: their way goes with the next.
+    loss: f64,
 }
 
 /// Draws a local device: USB at 125, 250, 500 and 1000 Hz, Bluetooth, touchpads.
@@ -161,7 +163,9 @@ pub fn device(random: &mut Random) -> Device {
         // Touchpads: 80 to 140 Hz, less even than mice.
         _ => (random.gen_range(7.0..13.0), 0.0, random.gen_range(0.2..1.5), 0.0),
     };
-    Device { sensor_millis, link_millis, jitter_millis, slip, merges: random.gen_bool(0.75) }
+    // Mice without a cable lose reports to their neighbours' radios, and worn sensors skip.
+    let loss = if random.gen_bool(0.15) { exponential(random, 0.08).min(0.4) } else { 0.0 };
+    Device { sensor_millis, link_millis, jitter_millis, slip, merges: random.gen_bool(0.75), loss }
 }
 
 /// What the device delivers of a path.
@@ -177,7 +181,7 @@ pub fn reports(device: &Device, path: &[(f64, f64)], random: &mut Random) -> Vec
         look += 1;
         let Some(at) = path.get(time as usize) else { return out };
         let position = (at.0.round() as i32, at.1.round() as i32);
-        if position == before {
+        if position == before || (device.loss > 0.0 && random.gen_bool(device.loss)) {
             continue;
         }
         before = position;
@@ -203,15 +207,31 @@ pub fn reports(device: &Device, path: &[(f64, f64)], random: &mut Random) -> Vec
     }
 }
 
-/// What a machine's load does to delivery: small waits always, stalls on loaded machines.
-pub fn load(moves: &[Move], random: &mut Random) -> Vec<Move> {
-    let (wait, stalls_per_second) = match random.gen_range(0..100) {
+/// How busy the machine is that takes the reports.
+#[derive(Debug, Clone, Copy)]
+pub struct Machine {
+    /// Mean wait of every report, milliseconds.
+    wait_millis: f64,
+    /// Stalls a second.
+    stalls_per_second: f64,
+    /// Whether what waits out a stall is merged into one move.
+    merges: bool,
+}
+
+/// Draws a machine: small waits always, stalls on loaded ones.
+pub fn machine(random: &mut Random) -> Machine {
+    let (wait_millis, stalls_per_second) = match random.gen_range(0..100) {
         0..70 => (0.05, 0.02),
         70..88 => (random.gen_range(0.1..0.5), 0.05),
         88..97 => (random.gen_range(0.2..1.0), random.gen_range(0.05..0.4)),
         _ => (random.gen_range(0.5..2.0), random.gen_range(0.2..1.0)),
     };
-    let merge = random.gen_bool(0.5);
+    Machine { wait_millis, stalls_per_second, merges: random.gen_bool(0.5) }
+}
+
+/// What a machine's load does to delivery.
+pub fn load(machine: &Machine, moves: &[Move], random: &mut Random) -> Vec<Move> {
+    let Machine { wait_millis: wait, stalls_per_second, merges: merge } = *machine;
     let mut stalled_until = f64::NEG_INFINITY;
     let mut last = f64::NEG_INFINITY;
     let mut out: Vec<Move> = Vec::with_capacity(moves.len());
@@ -268,6 +288,8 @@ pub struct Relay {
     recovery_millis: f64,
     server_wait_millis: f64,
     server_tick_millis: f64,
+    /// Spread of the far end's ticks: it is polled, or wakes, like anything else.
+    server_jitter_millis: f64,
     collapses: bool,
 }
 
@@ -312,6 +334,7 @@ pub fn relay(random: &mut Random) -> Relay {
         } else {
             [1.0, 2.0, 4.0, 8.0, 8.0, 10.0][random.gen_range(0..6)]
         },
+        server_jitter_millis: exponential(random, 0.2),
     }
 }
 
@@ -321,6 +344,8 @@ pub fn relayed(relay: &Relay, moves: &[Move], random: &mut Random) -> Vec<Move> 
     let (mut arrived, mut last) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
     let tick = relay.server_tick_millis;
     let gadget = matches!(relay.treatment, Treatment::Gadget(..));
+    let phase = random.r#gen::<f64>() * tick;
+    let mut slot = f64::NEG_INFINITY;
     let mut out: Vec<Move> = sent
         .into_iter()
         .map(|(time, x, y)| {
@@ -332,11 +357,13 @@ pub fn relayed(relay: &Relay, moves: &[Move], random: &mut Random) -> Vec<Move> 
             arrived = arrival.max(arrived);
             let mut injected = arrived + exponential(random, relay.server_wait_millis);
             if tick > 0.0 {
-                injected = (injected / tick).ceil() * tick;
+                injected = ((injected - phase) / tick).ceil() * tick + phase;
                 if gadget {
                     // One report a poll: what came in a heap goes on at an even pace.
-                    injected = injected.max(last + tick);
+                    injected = injected.max(slot + tick);
                 }
+                slot = injected;
+                injected += relay.server_jitter_millis * normal(random).abs();
             }
             last = injected.max(last + 0.02);
             (last, x, y)

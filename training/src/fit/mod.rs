@@ -3,6 +3,7 @@
 pub mod forest;
 pub mod network;
 pub mod remote_input;
+pub mod standing;
 pub mod timezone;
 pub mod typing;
 pub mod world;

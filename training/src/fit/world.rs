@@ -6,10 +6,8 @@
 use crate::world::Scenario;
 use elsewhere::evidence::feature::{Features, Finding};
 use elsewhere::evidence::quantile::quantile_of_sorted;
-use elsewhere::model::{Additive, Calibration, FindingModel, Levels, StandingModel, Term};
-use elsewhere::risk::Standing;
+use elsewhere::model::{Additive, Calibration, Levels, StandingModel, Term};
 use ndarray::{Array1, Array2};
-use std::collections::BTreeMap;
 
 /// One simulated session as the fit sees it.
 #[derive(Debug, Clone)]
@@ -57,29 +55,6 @@ impl World {
         self.scenario.extend(other.scenario);
         self.hostile.extend(other.hostile);
     }
-
-    /// The highest evidence each worker's standing reaches under a model. Scores of sessions do not depend on
-    /// standings, so no event needs to be scored again.
-    ///
-    /// # Errors
-    /// A standing model that does not pass its check.
-    pub fn highest(&self, standing: &StandingModel) -> Result<Vec<f64>, String> {
-        let prepared = standing.clone().prepare()?;
-        let mut standings = vec![Standing::default(); self.scenario.len()];
-        let mut highest = vec![f64::NEG_INFINITY; self.scenario.len()];
-        for session in &self.sessions {
-            let mut features = Features::default();
-            for finding in Finding::ALL {
-                if let Some(score) = session.score(*finding) {
-                    features.set(finding.score(), score);
-                }
-            }
-            let stood = standings[session.worker].add(&features, &prepared, session.micros);
-            let highest = &mut highest[session.worker];
-            *highest = highest.max(stood.evidence_log_odds);
-        }
-        Ok(highest)
-    }
 }
 
 /// Prior odds the service assumes: one worker in a thousand (scenarios.md, A5).
@@ -87,15 +62,15 @@ const PREVALENCE: f64 = 1e-3;
 
 /// Caps and roles of a finding, by judgement from `evidence.md`: how far one session's finding may clear or convict, and
 /// how much it may add to a standing.
-struct Role {
-    score_min: f64,
-    score_max: f64,
-    evidence_max: f64,
-    sustained: f64,
-    cumulative: bool,
+pub(super) struct Role {
+    pub(super) score_min: f64,
+    pub(super) score_max: f64,
+    pub(super) evidence_max: f64,
+    pub(super) sustained: f64,
+    pub(super) cumulative: bool,
 }
 
-fn role(finding: Finding) -> Role {
+pub(super) fn role(finding: Finding) -> Role {
     let role = |score_min, score_max, evidence_max, sustained, cumulative| Role {
         score_min,
         score_max,
@@ -109,6 +84,8 @@ fn role(finding: Finding) -> Role {
         // between them, which is widened until their ratios average one. A loop through a person is slower for more
         // reasons than distance, so it has the lower cap.
         Finding::RemoteInputLoop => role(-1.5, 5.0, 5.0, 12.0, false),
+        // What people differ in most: the work's own loops corroborate.
+        Finding::RemoteInputHabits => role(-0.5, 1.0, 1.5, 1.5, false),
         Finding::NetworkRoundTrip | Finding::NetworkGap => role(-1.5, 5.0, 5.5, 14.0, false),
         // Speaks only against, and an anchor told wrong speaks every day: it alone stays under the threshold.
         Finding::NetworkBound => role(0.0, 5.0, 4.5, 4.5, false),
@@ -163,7 +140,7 @@ const LATEST_WEIGHT: f64 = 0.5;
 /// Days on which physics must hold before it flags alone. Design figure.
 const SUSTAINED_DAYS: u32 = 3;
 /// False flags per worker-month. Design figure.
-const BUDGET: f64 = 1e-3;
+pub(super) const BUDGET: f64 = 1e-3;
 
 fn term(finding: Finding, weight: f64) -> Term {
     let Role { score_min, score_max, .. } = role(finding);
@@ -204,7 +181,7 @@ pub fn fit_weights(world: &World) -> Result<Additive, String> {
 }
 
 /// Six decimals: more would only be noise of the optimiser, and people read the file.
-fn round(value: f64) -> f64 {
+pub(super) fn round(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }
 
@@ -330,159 +307,6 @@ pub fn fit_levels(world: &World, additive: &Additive, calibration: &Calibration)
     Levels { medium: round(medium), high: round(high) }
 }
 
-/// A worker's sessions of one finding.
-#[derive(Default, Clone)]
-struct Seen {
-    count: f64,
-    sum: f64,
-    squares: f64,
-    last: f64,
-}
-
-impl Seen {
-    fn mean(&self, cumulative: bool) -> f64 {
-        if cumulative { self.last } else { self.sum / self.count }
-    }
-}
-
-/// Fewest sessions of a worker that say what its mean is.
-const SESSIONS_MIN: f64 = 3.0;
-/// Bounds on the share of operators that show a finding. The mix of simulated operators is ours and not the world's, so
-/// no absent finding may clear a worker by more than `ln(1 - .3)`, a third of a nat.
-const SHARE_MIN: f64 = 0.05;
-const SHARE_MAX: f64 = 0.3;
-/// Least variance between honest workers, nats squared. Real oddities are more various than simulated ones.
-const BETWEEN_MIN: f64 = 0.5;
-/// Least variance of a session around its worker's mean, nats squared.
-const WITHIN_MIN: f64 = 0.25;
-
-/// Fits the two-covariance model of every finding.
-///
-/// The variance between honest workers is widened until honest workers' likelihood ratios average at most one, as those
-/// of a true ratio do: tails that a normal law misses (satellites, VPN users) are paid for here. Of a single ratio no more
-/// than `ratio_max` nats count: with a few thousand honest workers, one alone would otherwise set the width of a finding
-/// for everybody, where the threshold, set on other companies, holds such a worker back as well.
-pub fn fit_standing(world: &World, ratio_max: f64) -> StandingModel {
-    let (_, empty) = unweighted();
-    let findings = Finding::ALL.iter().map(|finding| fit_finding(*finding, world, ratio_max)).collect();
-    StandingModel { findings, ..empty }
-}
-
-/// Whether a finding is written only when there is something to find.
-fn sparse(finding: Finding) -> bool {
-    use elsewhere::evidence::feature::Family;
-    matches!(finding.family(), Family::Crowd | Family::Telemetry)
-}
-
-/// Share by which the ratios of workers without a sparse finding fall short of one: a true ratio would pay for the few
-/// honest workers who show it by clearing, slightly, all who do not. We do not clear them, but the sum is kept.
-const SLACK: f64 = 0.05;
-
-fn fit_finding(finding: Finding, world: &World, ratio_max: f64) -> FindingModel {
-    let Role { evidence_max, sustained, cumulative, .. } = role(finding);
-    let score_cap = 8.0;
-    let mut seen = vec![Seen::default(); world.hostile.len()];
-    for session in &world.sessions {
-        if let Some(score) = session.score(finding) {
-            let score = score.clamp(-score_cap, score_cap);
-            let seen = &mut seen[session.worker];
-            seen.count += 1.0;
-            seen.sum += score;
-            seen.squares += score * score;
-            seen.last = score;
-        }
-    }
-    let means = |hostile: bool| -> Vec<(f64, f64)> {
-        let of_class =
-            seen.iter().zip(&world.hostile).filter(|(seen, is)| **is == hostile && seen.count >= SESSIONS_MIN);
-        of_class.map(|(seen, _)| (seen.mean(cumulative), seen.count)).collect()
-    };
-    let (honest, hostile) = (means(false), means(true));
-    let average = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
-    // A finding that is written only when there is something to find is 0 for everybody else: without them, the few
-    // honest workers who share an office would pass for what honest workers are like.
-    let without = world.hostile.iter().filter(|hostile| !**hostile).count() - honest.len();
-    let mut honest_means: Vec<f64> = honest.iter().map(|(mean, _)| *mean).collect();
-    if sparse(finding) {
-        honest_means.resize(honest_means.len() + without, 0.0);
-    }
-    let honest_mean = average(&honest_means);
-    let noise: Vec<f64> = seen
-        .iter()
-        .zip(&world.hostile)
-        .filter(|(seen, hostile)| !**hostile && seen.count >= SESSIONS_MIN)
-        .map(|(seen, _)| (seen.squares - seen.sum * seen.sum / seen.count) / (seen.count - 1.0))
-        .collect();
-    let within_variance = if cumulative { WITHIN_MIN } else { average(&noise).max(WITHIN_MIN) };
-    let spread = average(&honest_means.iter().map(|mean| (mean - honest_mean).powi(2)).collect::<Vec<_>>());
-    let between_variance = spread.max(BETWEEN_MIN);
-    let line = honest_mean + 0.5 + 2.0 * between_variance.sqrt();
-    let showing: Vec<f64> = hostile.iter().map(|(mean, _)| *mean).filter(|mean| *mean > line).collect();
-    let share = showing.len() as f64 / world.hostile.iter().filter(|hostile| **hostile).count().max(1) as f64;
-    // A finding no simulated operator shows keeps a modest meaning: real ones may.
-    let hostile_mean = if showing.is_empty() { line.max(honest_mean + 1.0) } else { average(&showing) };
-    let mut model = FindingModel {
-        finding: finding.name().into(),
-        honest_mean: round(honest_mean),
-        hostile_mean: round(hostile_mean),
-        between_variance,
-        within_variance: round(within_variance),
-        hostile_share: round(share.clamp(SHARE_MIN, SHARE_MAX)),
-        score_cap,
-        evidence_max,
-        evidence_max_sustained: sustained,
-        cumulative,
-        weight: 1.0,
-    };
-    for _ in 0..40 {
-        let ratios = honest.iter().map(|(mean, count)| {
-            let count = if cumulative { 1.0 } else { *count };
-            model.log_likelihood_ratio(*mean, count).min(sustained.min(ratio_max)).exp()
-        });
-        // Workers without the finding have a ratio of one.
-        if ratios.sum::<f64>() <= honest.len() as f64 + if sparse(finding) { without as f64 * SLACK } else { 0.0 } {
-            break;
-        }
-        model.between_variance *= 1.25;
-    }
-    model.between_variance = round(model.between_variance);
-    model
-}
-
-/// Sets the threshold by the honest workers of calibration companies, so that `share` of them are expected to reach it
-/// within the worker-month they were followed.
-///
-/// Flags that rare are seen once or twice in the companies, so the tail is fitted: beyond its 98th percentile honest
-/// evidence falls off exponentially, by the mean excess there (the tail of Balkema, de Haan and Pickands with shape 0).
-/// The threshold is never under the highest worker but `share` of all, nor under `ln(1 / budget)`, which a true ratio
-/// would need.
-pub fn calibrate_threshold(standing: &mut StandingModel, honest: &[f64], share: f64) {
-    let mut sorted: Vec<f64> = honest.iter().copied().filter(|evidence| evidence.is_finite()).collect();
-    sorted.sort_by(f64::total_cmp);
-    let line = quantile_of_sorted(&sorted, 1.0 - TAIL_SHARE);
-    let beyond: Vec<f64> = sorted.iter().filter(|evidence| **evidence > line).map(|evidence| evidence - line).collect();
-    let mean_excess = beyond.iter().sum::<f64>() / beyond.len().max(1) as f64;
-    let fitted = line + mean_excess * (TAIL_SHARE / share).ln();
-    let seen = quantile_of_sorted(&sorted, 1.0 - share);
-    standing.threshold_log_odds = round(fitted.max(seen).max((1.0 / standing.false_flag_budget).ln()));
-}
-
-/// Mean over hostile scenarios but the blind spot of the share of workers whose standing ever reached the threshold.
-pub fn mean_recall(world: &World, highest: &[f64], threshold_log_odds: f64) -> f64 {
-    let mut by_scenario: BTreeMap<Scenario, (f64, f64)> = BTreeMap::new();
-    for (scenario, evidence) in world.scenario.iter().zip(highest) {
-        if scenario.hostile() && *scenario != Scenario::Renter {
-            let row = by_scenario.entry(*scenario).or_default();
-            row.0 += f64::from(u8::from(*evidence >= threshold_log_odds));
-            row.1 += 1.0;
-        }
-    }
-    by_scenario.values().map(|(hits, all)| hits / all).sum::<f64>() / by_scenario.len().max(1) as f64
-}
-
-/// Share of honest workers whose evidence the tail is fitted to.
-const TAIL_SHARE: f64 = 0.02;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -497,16 +321,5 @@ mod tests {
         let records = Array2::from_shape_vec((rows.len(), 1), rows.iter().map(|row| row.0).collect()).expect("shape");
         let (weights, intercept) = logistic(records, rows.iter().map(|row| row.1).collect(), 0.0).expect("a fit");
         assert!((weights[0] - 12.0_f64.ln()).abs() < 1e-6 && (intercept - 0.25_f64.ln()).abs() < 1e-6);
-    }
-
-    #[test]
-    fn the_threshold_of_an_exponential_tail_is_where_few_enough_are_left() {
-        let (_, mut standing) = unweighted();
-        // Evidence e with P(e > x) = exp(-x / 1.5): .0003 are left beyond 1.5 ln(1 / .0003) = 12.17.
-        let honest: Vec<f64> = (0..20_000).map(|rank| -1.5 * ((f64::from(rank) + 0.5) / 20_000.0).ln()).collect();
-        calibrate_threshold(&mut standing, &honest, 3e-4);
-        assert!((standing.threshold_log_odds - 12.17).abs() < 0.3, "{}", standing.threshold_log_odds);
-        calibrate_threshold(&mut standing, &[-1.0; 1_000], 3e-4);
-        assert!((standing.threshold_log_odds - 1e3_f64.ln()).abs() < 1e-5, "never under the budget's own");
     }
 }

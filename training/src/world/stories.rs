@@ -3,12 +3,15 @@
 use super::household::{Builder, Link, Site, kind, shared_address};
 use super::path::InputPath;
 use super::person::{Choice, DAY_MICROS, Person, Seating, Stay};
-use super::places;
+use super::places::{self, City};
 use super::rhythm;
 use super::scenario::Scenario;
 use super::typist::Upset;
 use elsewhere::event::TimestampUnchecked;
 use jiff::tz::TimeZone;
+
+/// Share of private relay users who leave their location as it is. Prior by judgement: it is the default.
+const RELAY_LOCAL_RATE: f64 = 0.8;
 
 impl Builder<'_> {
     pub(super) fn group(&mut self, scenario: Scenario, size: u32, people: &mut Vec<Person>) {
@@ -197,7 +200,9 @@ impl Builder<'_> {
         let private_relay = self.chance.happens(0.25);
         let mut exits = Vec::new();
         for _ in 0..self.chance.whole(1, 6) {
-            let city = if self.chance.happens(0.08) {
+            let city = if private_relay {
+                self.relay_exit(site.city)
+            } else if self.chance.happens(0.08) {
                 places::EUROPE[self.chance.whole(0, 5) as usize]
             } else if self.chance.happens(0.4) {
                 site.city
@@ -221,6 +226,18 @@ impl Builder<'_> {
             person.accesses.push(access);
         }
         person.choice = Choice::Exits(exits);
+    }
+
+    /// Where a private relay lets somebody out: by default in their own region, or anywhere in their country and time zone
+    /// for those who chose so (Apple's notes on Private Relay for network operators and for users).
+    fn relay_exit(&mut self, home: City) -> City {
+        if self.chance.happens(RELAY_LOCAL_RATE) {
+            return home;
+        }
+        let same_zone: Vec<City> =
+            places::US.iter().chain(&places::EUROPE).copied().filter(|city| city.zone == home.zone).collect();
+        let Some(last) = same_zone.len().checked_sub(1) else { return home };
+        same_zone[self.chance.whole(0, last as u64) as usize]
     }
 
     fn trips(&mut self, person: &mut Person) {

@@ -287,6 +287,7 @@ fn coverage(card: &mut Card, random: &mut Random, seed: u64) {
                 median_millis: 0.0,
                 p10_millis: 0.0,
                 millis,
+                display_millis: 0.0,
                 unanswered_count: 0,
                 anticipated_count: 0,
                 simple: true,

@@ -7,6 +7,7 @@ mod challenge;
 mod keys;
 pub mod plots;
 mod pointer;
+mod reach;
 mod rig;
 
 use super::NewScorer;
@@ -21,6 +22,7 @@ use keys::key_figures;
 use pointer::{pointer_figures, three_windows};
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus as Random;
+use reach::reach_figures;
 use rig::rig_figures;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -161,7 +163,10 @@ pub fn measure(data: &Path, new_scorer: &mut NewScorer, seed: u64, parts: &[Part
             }
             Part::Keys => key_figures(data, &captured, new_scorer, &mut card, &mut random, seed)?,
             Part::ConstantDelay => constant_delay(&captured, new_scorer, &mut card)?,
-            Part::Challenge => challenge_figures(&captured, new_scorer, &mut card, &mut random, seed)?,
+            Part::Challenge => {
+                challenge_figures(&captured, new_scorer, &mut card, &mut random, seed)?;
+                reach_figures(&mut card, &mut random, seed);
+            }
             Part::Rig => rig_figures(data, &captured, &recorded, new_scorer, &mut card, seed)?,
         }
     }

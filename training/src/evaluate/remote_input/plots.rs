@@ -188,6 +188,7 @@ fn beliefs(area: &Area<'_>) -> Drawn {
                 millis: person.answers(5, delays, &mut random),
                 median_millis: 0.0,
                 p10_millis: 0.0,
+                display_millis: 0.0,
                 unanswered_count: 0,
                 anticipated_count: 0,
                 simple: true,

@@ -230,8 +230,11 @@ pub(super) fn three_windows(
             let path = motion::path(&hand, 16_000, random);
             let reported = motion::reports(&motion::device(random), &path, random);
             let relay = motion::relay(random);
-            let moves =
-                if remote { motion::relayed(&relay, &reported, random) } else { motion::load(&reported, random) };
+            let moves = if remote {
+                motion::relayed(&relay, &reported, random)
+            } else {
+                motion::load(&motion::machine(random), &reported, random)
+            };
             let side = if remote { &mut sides.positive } else { &mut sides.negative };
             for (index, window) in moves.chunks_exact(150).take(if remote { 3 } else { 6 }).enumerate() {
                 let event = convert::pointer_event(&format!("three-{person}-{remote}"), index, window, false);

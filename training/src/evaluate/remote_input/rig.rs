@@ -140,7 +140,7 @@ fn pointers(
     for person in 0..SIMULATED {
         let path = motion::path(&motion::hand(random), 8_000, random);
         let reported = motion::reports(&motion::device(random), &path, random);
-        let delivered = motion::load(&reported, random);
+        let delivered = motion::load(&motion::machine(random), &reported, random);
         simulated.extend(windows(scorer, &format!("simulated-{person}"), &delivered, false)?);
     }
     let mut scores: Vec<f64> = simulated.iter().map(|entry| entry.1).collect();
