@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench linkage` seeds one login each (every tenth worker in an office of ten, whose claims disagree),
 //! then prints the time of clusters asked for the first time, when names are made, and again, and of one worker's
-//! links. Then everybody has typed a table: the time of "who else types like this" beside a bare scan of as much memory
+//! links. What links cost one event comes next: on the path of its reply, as the same logins with and without what
+//! workers share, and off it, as what those events implicate (targets.md: 2 us and 50 us). Then everybody has typed a table: the time of "who else types like this" beside a bare scan of as much memory
 //! in the same run, of the scan within it, of taking up one grown hand, of looking for one worker's like, and what the
 //! index takes. `ELSEWHERE_BENCH_WORKERS` sets the number of workers.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a bench that cannot go on should say where")]
@@ -15,7 +16,7 @@ use elsewhere::event::TablePolicy;
 use elsewhere::evidence::typing::hand::HAND_LENGTH;
 use elsewhere::history::{Config, MemoryStore};
 use std::hint::black_box;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use world::{Calendar, Desk, Shape, judged, login, nanos, only_tested, percentile, setting, spread_micros};
 
@@ -47,7 +48,74 @@ fn main() {
         .collect();
     println!("links of one worker, micros: {}", spread_micros(&mut took));
     drop(desk);
+    budget(workers);
     hands(workers);
+}
+
+/// Most microseconds of an event's links on the path of its reply, and in all.
+const BUDGET_MICROS: (f64, f64) = (2.0, 50.0);
+
+/// What links cost one event: of those who share a thing and those who do not, of workers seen before and new ones.
+fn budget(workers: u64) {
+    let implicated = Arc::new(Mutex::new(Vec::new()));
+    let mut desk = Desk::over(Arc::new(MemoryStore::new(Config::of_events())));
+    let seen = Arc::clone(&implicated);
+    desk.pipeline = desk.pipeline.serving(move |one| seen.lock().expect("one thread at a time").push(one));
+    desk.seed(&Calendar::new(workers, Shape::Quiet), 1);
+    let mut follow = |desk: &Desk, what: &str, events: u64, path: Option<f64>| {
+        let waiting = std::mem::take(&mut *implicated.lock().expect("one thread at a time"));
+        let started = Instant::now();
+        for one in &waiting {
+            desk.pipeline.implicate(one).expect("a store");
+        }
+        let after = started.elapsed().as_secs_f64() * 1e6 / events as f64;
+        let all = after + path.unwrap_or_default();
+        let path = path.map_or("not told apart".into(), |path| {
+            format!("{path:.2} us ({})", judged(path, BUDGET_MICROS.0, BUDGET_MICROS.0, false))
+        });
+        println!(
+            "links of one event, {what}: reply waits {path}; off its path {after:.2} us, {:.2} of events implicate; in all ({})",
+            waiting.len() as f64 / events as f64,
+            judged(all, BUDGET_MICROS.1, BUDGET_MICROS.1, false)
+        );
+    };
+    follow(&desk, "first logins", workers, None);
+    let asked = (ASKED * 20).min(workers);
+    for (what, step) in [("nothing shared", 1), ("an office of ten", 10)] {
+        let mut spans: [Vec<u64>; 2] = Default::default();
+        for turn in 0..asked {
+            // Each worker twice, with and without, in an order that takes turns: caches favour neither.
+            let worker = if step == 1 { turn / 9 * 10 + 1 + turn % 9 } else { turn * 10 } % workers;
+            for half in 0..2 {
+                let with = (turn + half) % 2 == 0;
+                let day = 1 + 2 * (turn * step / workers) as i64 + half as i64;
+                let mut event = login(worker, day as u64, world::MONDAY_MICROS + day * 86_400_000_000, Shape::Quiet);
+                if !with {
+                    unshared(&mut event);
+                }
+                let submission = desk.check(event);
+                let started = Instant::now();
+                black_box(desk.assess(&submission));
+                spans[usize::from(with)].push(nanos(started.elapsed()));
+            }
+        }
+        let [without, with] = &mut spans;
+        let path = (percentile(with, 0.5) as f64 - percentile(without, 0.5) as f64) / 1e3;
+        println!("  with, micros:    {}\n  without, micros: {}", spread_micros(with), spread_micros(without));
+        follow(&desk, what, asked, Some(path));
+    }
+}
+
+/// Takes out of an event what workers may share.
+fn unshared(event: &mut wire::SessionEvent) {
+    if let Some(network) = &mut event.network {
+        network.ip_token.clear();
+        network.site_tokens.clear();
+    }
+    if let Some(device) = &mut event.device {
+        device.device_token.clear();
+        device.display_token.clear();
+    }
 }
 
 /// Longest median answer to "who else types like this", milliseconds; and the goal.

@@ -518,6 +518,9 @@ fn meet(tokens: &[(TokenKind, Token)], visit: &Visit<'_, WorkerRecord>) -> Vec<c
 /// The workers found to type like this one, and how many hands they were found among.
 fn resemble(visit: &Visit<'_, WorkerRecord>) -> (Vec<crowd::Alike>, usize) {
     let (found, among) = visit.alike();
-    let alike = |one: &AlikeHand| crowd::Alike { log_ratio: f64::from(one.log_ratio), beside_token: one.beside_token };
+    let alike = |one: &AlikeHand| crowd::Alike {
+        log_ratio: f64::from(one.log_ratio),
+        meeting_cost: one.meeting_cost.map(f64::from),
+    };
     (found.iter().map(alike).collect(), among.saturating_sub(1))
 }

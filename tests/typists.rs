@@ -256,6 +256,35 @@ fn strangers_at_one_site_lose_weight_where_they_type_differently() {
 }
 
 #[test]
+fn a_display_that_many_show_brings_two_typists_less_together_than_a_site() {
+    let showing = |mut event: wire::SessionEvent| {
+        event.device.get_or_insert_default().display_token = vec![7; 16];
+        event
+    };
+    // What the likeness of two workers weighs who show one display that `others` show too.
+    let weight = |others: u64| {
+        let company = Company::in_memory();
+        for day in 0..3 {
+            company.send(showing(work("same-one", OPERATOR, day)));
+            company.send(showing(work("same-two", OPERATOR, day)));
+            (0..others).for_each(|other| company.send(showing(work(&format!("owner-{other}"), other, day))));
+        }
+        let links = company.typing_links("same-one");
+        links.iter().find(|(other, _)| *other == *"same-two").map_or(0.0, |(_, weight)| *weight)
+    };
+    let company = Company::in_memory();
+    for day in 0..3 {
+        company.send(at_site(work("same-one", OPERATOR, day), 8, 30.0));
+        company.send(at_site(work("same-two", OPERATOR, day), 8, 45.0));
+    }
+    let site = company.typing_links("same-one")[0].1;
+    let (two, seven) = (weight(0), weight(5));
+    // ln(1 / .1) for two who show it, ln(6 / .1) for seven; never under what looking for the pair among all costs.
+    assert!((site - two - 10.0_f64.ln()).abs() < 1e-6, "{site} {two}");
+    assert!(seven < two - 1.0, "{two} {seven}");
+}
+
+#[test]
 fn a_hand_in_common_raises_the_standings_of_both_and_tells_so() {
     let company = Company::in_memory();
     farm(&company);

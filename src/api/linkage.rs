@@ -89,7 +89,7 @@ fn likeness(likeness: &Likeness) -> wire::TypingLikeness {
         expected_chance_count: likeness.chance_count,
         press_count: likeness.press_count,
         other_press_count: likeness.other_press_count,
-        beside_other_link: likeness.beside_token,
+        beside_other_link: likeness.meeting_cost.is_some(),
     }
 }
 

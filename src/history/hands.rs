@@ -37,8 +37,9 @@ pub struct AlikeHand {
     pub worker_id: Arc<str>,
     /// Log-likelihood ratio, nats, of "one typist" against "two".
     pub log_ratio: f32,
-    /// Whether the two share a token besides, so that the pair was not searched for among all.
-    pub beside_token: bool,
+    /// What being met through the tokens they share costs, nats, in place of a search among all; `None` where they share
+    /// none.
+    pub meeting_cost: Option<f32>,
 }
 
 /// A hand near another.

@@ -6,11 +6,11 @@
 
 use super::{Failure, Implicated, Pipeline};
 use crate::event::EventTime;
-use crate::evidence::crowd::{Alike, alike};
+use crate::evidence::crowd::{Alike, LinkKind, alike};
 use crate::evidence::typing::{self, PairRatio};
 use crate::history::{AlikeHand, Hands, StoreError, TenantId, WorkerRecord};
 use crate::model::Model;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Nearest points that are compared in full when pairs are looked for, and at least so many when candidates are ranked.
@@ -35,15 +35,15 @@ pub struct Likeness {
     pub press_count: u32,
     /// Presses behind the other's.
     pub other_press_count: u32,
-    /// Whether the two share a token, so that the search costs nothing.
-    pub beside_token: bool,
+    /// What being met through the tokens they share costs, nats, in place of the search; `None` where they share none.
+    pub meeting_cost: Option<f64>,
 }
 
 impl Likeness {
-    fn of(ratio: PairRatio, compared_count: usize, beside_token: bool) -> Self {
+    fn of(ratio: PairRatio, compared_count: usize, meeting_cost: Option<f64>) -> Self {
         let PairRatio { log_ratio, press_counts: (press_count, other_press_count) } = ratio;
         let chance_count = alike::chance_count(log_ratio, compared_count);
-        Self { log_ratio, compared_count, chance_count, press_count, other_press_count, beside_token }
+        Self { log_ratio, compared_count, chance_count, press_count, other_press_count, meeting_cost }
     }
 
     /// What it weighs in linkage, nats.
@@ -57,7 +57,7 @@ impl Likeness {
     }
 
     fn alike(&self) -> Alike {
-        Alike { log_ratio: self.log_ratio, beside_token: self.beside_token }
+        Alike { log_ratio: self.log_ratio, meeting_cost: self.meeting_cost }
     }
 }
 
@@ -101,9 +101,15 @@ impl Typist {
     }
 
     /// How alike two are; absent when one of them has no hand.
-    pub(super) fn likeness(&self, other: &Typist, among: usize, beside_token: bool, model: &Model) -> Option<Likeness> {
+    pub(super) fn likeness(
+        &self,
+        other: &Typist,
+        among: usize,
+        meeting_cost: Option<f64>,
+        model: &Model,
+    ) -> Option<Likeness> {
         let ratio = model.file.evidence.typing.same_typist(&self.profile, &other.profile)?;
-        Some(Likeness::of(ratio, among, beside_token))
+        Some(Likeness::of(ratio, among, meeting_cost))
     }
 }
 
@@ -170,7 +176,7 @@ impl Pipeline {
             alike::worth_noting(found, one.likeness.compared_count).then(|| AlikeHand {
                 worker_id: Arc::clone(&one.worker_id),
                 log_ratio: found.log_ratio as f32,
-                beside_token: found.beside_token,
+                meeting_cost: found.meeting_cost.map(|cost| cost as f32),
             })
         };
         let changed = hands.note(worker, near.iter().filter_map(note).collect());
@@ -194,19 +200,13 @@ impl Pipeline {
         let table = &model.file.evidence.typing.table;
         let hand = own.profile.table().and_then(|profile| table.hand(profile));
         let among = hands.count().saturating_sub(1);
-        let met: BTreeSet<Arc<str>> = self
-            .store
-            .neighbours(tenant, worker)?
-            .into_iter()
-            .flat_map(|row| row.others)
-            .map(|other| other.worker_id)
-            .collect();
-        let mut names: BTreeSet<Arc<str>> = met.clone();
+        let met = self.met(tenant, worker)?;
+        let mut names: BTreeSet<Arc<str>> = met.keys().map(Arc::clone).collect();
         names.extend(hand.iter().flat_map(|hand| hands.nearest(hand, worker, compared)).map(|near| near.worker_id));
         let mut found = Vec::new();
         for name in names {
             let Some(other) = self.typist(tenant, &name)? else { continue };
-            if let Some(likeness) = own.likeness(&other, among, met.contains(&name), model) {
+            if let Some(likeness) = own.likeness(&other, among, met.get(&name).copied(), model) {
                 let last_time = own.last_time.max(other.last_time);
                 found.push(TypistCandidate { worker_id: name, likeness, last_time });
             }
@@ -214,6 +214,27 @@ impl Pipeline {
         let ratio = |one: &TypistCandidate| one.likeness.log_ratio;
         found.sort_by(|a, b| ratio(b).total_cmp(&ratio(a)).then_with(|| a.worker_id.cmp(&b.worker_id)));
         Ok(found)
+    }
+
+    /// The workers met through a worker's tokens, and what meeting each costs: the least of all they share.
+    fn met(&self, tenant: TenantId, worker: &str) -> Result<BTreeMap<Arc<str>, f64>, StoreError> {
+        let rows = self.store.neighbours(tenant, worker)?;
+        let mut shared: BTreeMap<(Arc<str>, u8), (u32, u32)> = BTreeMap::new();
+        for row in &rows {
+            for other in &row.others {
+                // Of one kind, how many they share, and how many workers have the rarest of it.
+                let (count, fewest) = shared.entry((Arc::clone(&other.worker_id), row.kind.0)).or_insert((0, u32::MAX));
+                *count += 1;
+                *fewest = (*fewest).min(row.worker_count.saturating_add(1));
+            }
+        }
+        let mut met: BTreeMap<Arc<str>, f64> = BTreeMap::new();
+        for ((other, number), (count, fewest)) in shared {
+            let kind = LinkKind::ALL.iter().find(|kind| **kind as u8 == number);
+            let Some(cost) = kind.and_then(|kind| alike::meeting_cost(*kind, fewest, count)) else { continue };
+            met.entry(other).and_modify(|least| *least = least.min(cost)).or_insert(cost);
+        }
+        Ok(met)
     }
 
     pub(super) fn typist(&self, tenant: TenantId, worker: &str) -> Result<Option<Typist>, StoreError> {

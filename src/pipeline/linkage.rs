@@ -7,7 +7,7 @@
 use super::likeness::{Likeness, Typist};
 use super::{Failure, Pipeline};
 use crate::event::{EventTime, limits};
-use crate::evidence::crowd::{LinkKind, Parameters};
+use crate::evidence::crowd::{self, LinkKind, Parameters};
 use crate::history::{ClusterName, Durable, Shared, TenantId};
 use crate::model::Model;
 use crate::model::operator_cluster::{Cluster, Pair, clusters, inherited_names, pair_log_odds, tie_log_odds};
@@ -55,6 +55,8 @@ pub struct OperatorCluster {
 
 /// What two workers share of one kind.
 struct Tie {
+    /// Workers who have the rarest of what they share.
+    fewest: usize,
     /// The strongest thing's claims agree, and how many workers have it.
     weight: f64,
     shared_count: usize,
@@ -75,6 +77,15 @@ struct Between {
 }
 
 impl Between {
+    /// What being met through the ties costs a likeness; `None` where none brought the two together.
+    fn meeting_cost(&self) -> Option<f64> {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let cost = |(kind, tie): (&LinkKind, &Tie)| {
+            crowd::alike::meeting_cost(*kind, count(tie.fewest), count(tie.shared_count))
+        };
+        self.ties.iter().filter_map(cost).min_by(f64::total_cmp)
+    }
+
     fn log_odds(&self, parameters: &Parameters) -> f64 {
         let weights: Vec<f64> = self.ties.values().map(|tie| tie.weight).collect();
         pair_log_odds(&weights, self.hand.as_ref().map(|link| link.weight_log_odds), parameters)
@@ -106,6 +117,7 @@ fn tie(ties: &mut Ties, kind: LinkKind, shared: &Shared<'_>, (one, other): (usiz
     let first_time = one.first_time.max(other.first_time);
     let last_time = one.last_time.max(other.last_time);
     let tie = ties.entry(kind).or_insert(Tie {
+        fewest: usize::MAX,
         weight: f64::NEG_INFINITY,
         shared_count: 0,
         event_count: 0,
@@ -113,6 +125,7 @@ fn tie(ties: &mut Ties, kind: LinkKind, shared: &Shared<'_>, (one, other): (usiz
         last_time,
     });
     tie.shared_count += 1;
+    tie.fewest = tie.fewest.min(shared.holders.len());
     tie.weight = tie.weight.max(tie_log_odds(kind, agree, shared.holders.len(), tie.shared_count, parameters));
     tie.event_count = tie.event_count.saturating_add(one.event_count).saturating_add(other.event_count);
     tie.first_time = tie.first_time.min(first_time);
@@ -188,7 +201,8 @@ impl Pipeline {
         }
         for (other, between) in by_other.iter_mut() {
             let Some(theirs) = self.typist(tenant, other)? else { continue };
-            let likeness = own.likeness(&theirs, similar.compared_count, !between.ties.is_empty(), model);
+            let likeness = own.likeness(&theirs, similar.compared_count, between.meeting_cost(), model);
+            let likeness = likeness.filter(|found| found.meeting_cost.is_some() || found.weight_log_odds() >= 0.0);
             between.hand = likeness.map(|likeness| hand_link((worker, &own), (other, &theirs), likeness));
         }
         by_other.retain(|_, between| !between.ties.is_empty() || between.hand.is_some());
@@ -289,9 +303,9 @@ impl Pipeline {
         }
         for ((one, other), between) in by_pair.iter_mut() {
             let (Some(Some(own)), Some(Some(theirs))) = (typists.get(one), typists.get(other)) else { continue };
-            let likeness = own.likeness(theirs, among, !between.ties.is_empty(), model);
+            let likeness = own.likeness(theirs, among, between.meeting_cost(), model);
             // Noted when there were fewer hands, or before either of them had grown: no longer worth the search.
-            let likeness = likeness.filter(|found| !between.ties.is_empty() || found.weight_log_odds() >= 0.0);
+            let likeness = likeness.filter(|found| found.meeting_cost.is_some() || found.weight_log_odds() >= 0.0);
             between.hand = likeness.map(|likeness| hand_link((one, own), (other, theirs), likeness));
         }
         by_pair.retain(|_, between| !between.ties.is_empty() || between.hand.is_some());

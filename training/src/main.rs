@@ -7,6 +7,7 @@ mod fit;
 mod metrics;
 mod publish;
 mod recalibrate;
+mod red_team;
 mod refit;
 mod replay;
 mod request;
@@ -201,6 +202,8 @@ enum Command {
         #[arg(long, requires = "out")]
         even_if_worse: bool,
     },
+    /// Search for the cheapest way past a model within declared powers, and say what evasion costs by scenario.
+    RedTeam(red_team::Arguments),
     /// Take a tenant's tables out of a store for a refit: no pseudonym, date, phrase or token goes along.
     TypingStatistics {
         /// Data directory of a service that is not running.
@@ -331,6 +334,7 @@ fn run(command: Command) -> Result<(), String> {
             let order = world::stream::Order { seed, workers, hostile_share, days, tier: tier.tier() };
             world_command::write(&order, &out, truth)
         }
+        Command::RedTeam(arguments) => red_team::run(&arguments),
         Command::RefitTyping { store, tenant, profiles, model, out, even_if_worse } => {
             let tables = match (&store, &profiles) {
                 (Some(store), _) => statistics::read_store(store, tenant.as_deref())?,

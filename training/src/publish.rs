@@ -2,6 +2,7 @@
 
 use crate::evaluate::world::tally::Tally;
 use crate::evaluate::world::{figures as world_figures, page as world_page};
+use crate::red_team;
 use crate::request::Figure;
 use crate::train::Trained;
 use elsewhere::model::ModelFile;
@@ -24,6 +25,9 @@ pub struct Evaluation {
     pub figures: Vec<Figure>,
     /// The simulated test companies.
     pub world: World,
+    /// What evasion costs; absent until it was searched for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub red_team: Option<red_team::Report>,
 }
 
 /// What simulated companies showed.
@@ -59,6 +63,7 @@ pub fn publish(directory: &Path, trained: &Trained, command: &str) -> Result<(),
         command: command.into(),
         figures: figures.clone(),
         world: World::of(world, world_figures::figures(world, None), command),
+        red_team: None,
     };
     write_model(directory, file, &card(file, &evaluation), &evaluation)
 }
@@ -69,12 +74,24 @@ pub fn publish(directory: &Path, trained: &Trained, command: &str) -> Result<(),
 /// # Errors
 /// A directory without figures, or a file that cannot be written.
 pub fn rewrite_world(directory: &Path, file: &ModelFile, world: World) -> Result<(), String> {
+    rewrite_section(directory, file, "world", world)
+}
+
+/// The same with what a search for evasion found.
+///
+/// # Errors
+/// A directory without figures, or a file that cannot be written.
+pub fn rewrite_red_team(directory: &Path, file: &ModelFile, report: red_team::Report) -> Result<(), String> {
+    rewrite_section(directory, file, "red_team", report)
+}
+
+fn rewrite_section(directory: &Path, file: &ModelFile, name: &str, section: impl Serialize) -> Result<(), String> {
     let path = directory.join("evaluation.json");
     let failed = |error: String| format!("{}: {error}", path.display());
     let text = std::fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
     // The section may be that of an earlier release: it is replaced before the rest is read.
     let mut value: serde_json::Value = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
-    value["world"] = serde_json::to_value(world).map_err(|error| failed(error.to_string()))?;
+    value[name] = serde_json::to_value(section).map_err(|error| failed(error.to_string()))?;
     let evaluation: Evaluation = serde_json::from_value(value).map_err(|error| failed(error.to_string()))?;
     write_model(directory, file, &card(file, &evaluation), &evaluation)
 }
@@ -176,6 +193,7 @@ pub fn card(file: &ModelFile, evaluation: &Evaluation) -> String {
     );
     figures_table(&mut text, &evaluation.figures);
     world_table(&mut text, world, file);
+    red_team_table(&mut text, evaluation.red_team.as_ref());
     weights_table(&mut text, file);
     text.push_str(LIMITS);
     text
@@ -272,6 +290,27 @@ fn world_table(text: &mut String, world: &World, file: &ModelFile) {
             point.true_positive_rate_lower
         );
     }
+    text.push('\n');
+}
+
+fn red_team_table(text: &mut String, report: Option<&red_team::Report>) {
+    text.push_str("## What evasion costs, simulated\n\n");
+    let Some(report) = report else {
+        text.push_str("Not searched for this model: `training red-team --write` does.\n\n");
+        return;
+    };
+    let _ = write!(
+        text,
+        "The cheapest way found past this model, per worker and month, by `{}`: powers an operator may have, of which none\n\
+         needs a mistake of the tenant or the collector in wrong hands, until at most {:.0} % of operators are flagged within {} workdays. Flagged then: operators nobody\n\
+         searched with, exact 95 % intervals. A search finds an upper bound on what evasion costs: whoever looks longer, or knows\n\
+         a power that is not in `training/powers.toml`, may find a cheaper way. Prices are judgement, dollars by the rates of that\n\
+         file; `docs/red-team.md` says what each power does and what to do about it, and what such mistakes buy.\n\n",
+        report.command,
+        100.0 * report.target,
+        report.workdays
+    );
+    text.push_str(&report.table());
     text.push('\n');
 }
 

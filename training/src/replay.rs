@@ -49,6 +49,14 @@ impl Replay {
         self.assess_checked(event, update)
     }
 
+    /// Looks for workers who type alike now, as a service does off the path of logins.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn settle(&self) -> Result<(), String> {
+        self.pipeline.settle_hands(self.tenant, usize::MAX).map(|_| ()).map_err(|error| error.to_string())
+    }
+
     fn assess_checked(&self, event: Event, update: Update) -> Result<(Arc<Verdict>, Features), String> {
         let now = event.samples.time;
         let content_hash = Sha256::digest(event.event_id.as_bytes()).into();

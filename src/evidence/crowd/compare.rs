@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn a_hand_in_common_is_heard_without_tokens_and_only_once_its_search_is_paid_for() {
         let typist = |log_ratio: f64, beside_token: bool, hand_count: usize| {
-            let alike = [Alike { log_ratio, beside_token }; 2];
+            let alike = [Alike { log_ratio, meeting_cost: beside_token.then_some(0.0) }; 2];
             let company = Company { alike: &alike, hand_count, ..Company::default() };
             let mut features = Features::default();
             let (observation, profile) = (Observation::default(), Profile::default());

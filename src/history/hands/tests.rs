@@ -22,7 +22,7 @@ fn found(hands: &Hands, of: u32, wanted: usize) -> Vec<(Arc<str>, f32)> {
 }
 
 fn alike(number: u32, log_ratio: f32) -> AlikeHand {
-    AlikeHand { worker_id: name(number), log_ratio, beside_token: false }
+    AlikeHand { worker_id: name(number), log_ratio, meeting_cost: None }
 }
 
 #[test]

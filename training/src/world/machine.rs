@@ -25,6 +25,8 @@ pub struct Machine {
     pub lines: Option<(f64, f64)>,
     /// Whether an agent at the machine types and points: seconds to answer a prompt (least, most).
     pub agent_seconds: Option<(f64, f64)>,
+    /// Whether that agent types as a recorded hand does, instead of drawing its own intervals.
+    pub recorded_hand: bool,
     /// A jiggler, and the share of pointer samples it makes.
     pub jiggle: Option<(Jiggle, f64)>,
     /// Share of strokes in runs that a snippet or macro made.

@@ -213,14 +213,21 @@ fn apportion(total: usize, weights: &[f64]) -> Vec<usize> {
 /// Simulates a world. Events come in order of time and are made as they are asked for: a few kilobytes a person and
 /// one day's plan of each are all that is held, however long the world.
 pub fn simulate(spec: &Spec) -> Simulation {
+    simulate_prepared(spec, &mut |_, _| true)
+}
+
+/// As [`simulate`], with every person, by number, shown to `prepare` before the first day: it may change them, and says
+/// who makes events. Nobody's draws depend on anybody else's being there.
+pub fn simulate_prepared(spec: &Spec, prepare: &mut dyn FnMut(usize, &mut Person) -> bool) -> Simulation {
     let customs = spec.varied.then(|| Customs::draw(&spec.parameters.customs, spec.seed));
     let mut people = Builder::new(spec).people();
     if let Some(customs) = &customs {
         Builder::habits(spec, customs, &mut people);
     }
+    let lively: Vec<bool> = people.iter_mut().enumerate().map(|(index, person)| prepare(index, person)).collect();
     let lives = people.into_iter().enumerate().map(|(index, person)| Life::new(spec, person, index as u32));
     let mut simulation = Simulation { spec: spec.clone(), customs, lives: lives.collect(), next: BinaryHeap::new() };
-    for index in 0..simulation.lives.len() {
+    for (index, _) in lively.iter().enumerate().filter(|(_, lively)| **lively) {
         simulation.queue(index);
     }
     simulation
@@ -373,6 +380,11 @@ fn seat_at(person: &Person, moment: Moment, helped: &mut bool) -> u8 {
     match &person.seating {
         Seating::One => 0,
         Seating::HandedOver(at) => u8::from(time >= *at),
+        Seating::SignedIn => u8::from(!moment.login),
+        Seating::TakingOver(from, until) => {
+            let gone = (time - from) as f64 / (until - from).max(1) as f64;
+            u8::from(chance::share_of(time as u64) < gone)
+        }
         Seating::Shifts(from_hour, hours) => {
             let hour = time.rem_euclid(DAY_MICROS) as f64 / 3_600.0e6;
             let gone = (hour - from_hour).rem_euclid(24.0);

@@ -96,6 +96,10 @@ pub enum Seating {
     Shifts(f64, f64),
     /// The second for one event of these days (days since 1970).
     Helped(Vec<i64>),
+    /// The first at logins, the second for the rest.
+    SignedIn,
+    /// The second at a share of sessions that rises from none at the first instant to all at the second.
+    TakingOver(i64, i64),
 }
 
 /// What is done to the collector.
@@ -105,6 +109,8 @@ pub enum Tampering {
     Replay(u64),
     /// No sample from this instant on.
     Mute(i64),
+    /// As `Replay`, with every time of a key, a move or an answer changed by so many milliseconds (standard deviation).
+    VariedReplay(u64, f64),
 }
 
 /// A stretch of days spent with another access, and later another clock.

@@ -234,7 +234,7 @@ fn typing(
         if let Some((share, rate)) = machine.lines {
             Machine::type_lines(&mut strokes, share, rate, chance);
         }
-        if machine.agent_seconds.is_some() {
+        if machine.agent_seconds.is_some() && !machine.recorded_hand {
             Machine::imitate(&mut strokes, seat.typist.interval_median_ms(), 0.3, chance);
         }
         let mut sample = columns(&seat.path.keys(&strokes, chance), resolution);
@@ -258,7 +258,7 @@ fn typing(
     if let Some((share, rate)) = machine.lines {
         Machine::type_lines(&mut strokes, share, rate, chance);
     }
-    if machine.agent_seconds.is_some() {
+    if machine.agent_seconds.is_some() && !machine.recorded_hand {
         Machine::imitate(&mut strokes, seat.typist.interval_median_ms(), 0.4, chance);
     }
     let mut compositions = 0;

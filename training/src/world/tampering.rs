@@ -1,6 +1,6 @@
 //! Events after they were made: by a collector in other hands, and without what links workers.
 
-use super::chance::{derive, token};
+use super::chance::{derive, habit, token};
 use super::person::{DAY_MICROS, Tampering};
 use elsewhere::event::EventUnchecked;
 
@@ -31,6 +31,41 @@ pub fn unlink(event: &mut EventUnchecked) {
     }
 }
 
+/// Changes every time of an event's samples by a draw of its own.
+fn vary(event: &mut EventUnchecked, sd_ms: f64, seed: u64) {
+    let mut drawn = 0;
+    let mut shift = |micros: &mut u32| {
+        drawn += 1;
+        let moved = f64::from(*micros) + 1_000.0 * sd_ms * habit(derive(seed, 10, drawn));
+        *micros = moved.clamp(1.0, 10_000_000.0) as u32;
+    };
+    if let Some(typing) = &mut event.typing {
+        // The first interval is 0 by contract, and the longest dwell of the contract is 2 s.
+        typing.press_interval_micros.iter_mut().skip(1).for_each(&mut shift);
+        typing.dwell_micros.iter_mut().for_each(&mut shift);
+        typing.dwell_micros.iter_mut().for_each(|dwell| *dwell = (*dwell).min(2_000_000));
+    }
+    if let Some(pointer) = &mut event.pointer {
+        pointer.interval_micros.iter_mut().skip(1).for_each(&mut shift);
+    }
+    if let Some(table) = &mut event.cadence {
+        // A median of many moves less than each of them; tables are written in steps of half a millisecond.
+        let mut step = |micros: &mut u32| {
+            shift(micros);
+            *micros = (*micros / 500 * 500).clamp(500, 2_000_000);
+        };
+        table.keys.iter_mut().for_each(|key| step(&mut key.dwell_median_micros));
+        table.digraphs.iter_mut().for_each(|pair| step(&mut pair.press_interval_median_micros));
+    }
+    if let Some(challenge) = &mut event.challenge {
+        challenge.reaction_micros.iter_mut().for_each(&mut shift);
+    }
+    if let Some(input) = &mut event.remote_input {
+        input.natural_loop_micros.iter_mut().for_each(&mut shift);
+        input.correction_micros.iter_mut().for_each(&mut shift);
+    }
+}
+
 /// Events kept to be sent again, by whoever tampers with the collector.
 #[derive(Debug, Clone, Default)]
 pub struct Tape {
@@ -46,12 +81,16 @@ impl Tape {
                 (event.typing, event.pointer, event.challenge, event.cadence) = (None, None, None, None);
                 (event.remote_input, event.timezone, event.collector) = (None, None, None);
             }
-            Tampering::Replay(days) if time < start + days as i64 * DAY_MICROS => {
+            Tampering::Replay(days) | Tampering::VariedReplay(days, _) if time < start + days as i64 * DAY_MICROS => {
                 if event.typing.is_some() || event.pointer.is_some() {
                     self.kept.push(event.clone());
                 }
             }
             Tampering::Replay(_) => self.play(event),
+            Tampering::VariedReplay(_, sd_ms) => {
+                self.play(event);
+                vary(event, sd_ms, derive(time as u64, 9, 0));
+            }
             Tampering::Mute(_) => {}
         }
     }

@@ -151,7 +151,7 @@ impl Search {
         let people = self.sides();
         for (workers, size) in TENANTS {
             let linked = |ratio: f64| {
-                let found = Alike { log_ratio: -ratio, beside_token: false };
+                let found = Alike { log_ratio: -ratio, meeting_cost: None };
                 found.weight_log_odds(workers - 1) >= 0.0
             };
             let pairs = workers as f64 * (workers as f64 - 1.0) / 2.0;
