@@ -126,13 +126,10 @@ fn compare_phrase(
     };
     let Some(score) = known.score(phrase, &parameters.phrase, background) else { return CoverageStatus::NoHistory };
     let recent = machine.explained(parameters.phrase.calibrated(&score));
-    let teaching = machine.explained(parameters.phrase.teaching(&score));
     let log_odds = score.anchor_ratio.map_or(recent, |anchor_ratio| anchor::together(recent, anchor_ratio));
     features.set(FeatureId::TypingPhraseLogOdds, log_odds);
-    if score.anchor_ratio.is_some() || teaching != recent {
-        features.set(FeatureId::TypingPhraseRecentLogOdds, teaching);
-    }
     if let Some(anchor_ratio) = score.anchor_ratio {
+        features.set(FeatureId::TypingPhraseRecentLogOdds, recent);
         features.set(FeatureId::TypingPhraseAnchorLogOdds, anchor_ratio);
     }
     features.set_beside(
@@ -222,8 +219,7 @@ pub fn teaches_ordered(
     !blurred(observation, features, parameters) && score.is_none_or(accepted)
 }
 
-/// What the login's phrase says against the recent logins: what teaches a recent mean is judged by the recent mean, and by
-/// nothing that learning itself moves ([`super::phrase::PhraseParameters::teaching`]).
+/// What the login's phrase says against the recent logins: what teaches a recent mean is judged by the recent mean.
 pub fn phrase_log_odds(features: &Features) -> Option<f64> {
     features.get(FeatureId::TypingPhraseRecentLogOdds).or_else(|| features.get(FeatureId::TypingPhraseLogOdds))
 }

@@ -53,12 +53,6 @@ pub struct ClockParameters {
     /// The same where very many do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared_calibration: Vec<f64>,
-    /// As `calibration`, the worker's manner heard: what a ratio is worth to a verdict. Empty in models made before it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub worth: Vec<f64>,
-    /// The same where very many do.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub shared_worth: Vec<f64>,
     /// Where nobody else types the phrase.
     pub alone: Gate,
     /// Where very many do; in between the two are mixed by [`background_share`].
@@ -168,8 +162,6 @@ mod tests {
             young_count: if timer_resolution_micros > 20_000 { 30 } else { YOUNG_COUNT },
             calibration: Vec::new(),
             shared_calibration: Vec::new(),
-            worth: Vec::new(),
-            shared_worth: Vec::new(),
             alone: gate(full),
             shared: gate(full - 1.0),
         }

@@ -21,7 +21,6 @@ pub mod observe;
 pub mod ordered;
 pub mod pair;
 pub mod phrase;
-mod phrase_compare;
 pub mod profile;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -58,6 +57,9 @@ pub struct Parameters {
     pub phrase: phrase::PhraseParameters,
     /// Cadence tables.
     pub table: table::TableParameters,
+    /// Phrases of two workers beside each other; absent in models made before it, and then phrases say nothing of pairs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phrase_pair: Option<pair::PhrasePairParameters>,
     /// Machine-made typing.
     pub synthetic: synthetic::SyntheticParameters,
     /// Ordered free typing; empty in models that were made before it, which makes it abstain.
@@ -73,6 +75,7 @@ impl Parameters {
     pub fn check(&self) -> Result<(), String> {
         self.phrase.check()?;
         self.table.check()?;
+        self.phrase_pair.as_ref().map_or(Ok(()), |pair| pair.check())?;
         self.synthetic.check()?;
         self.ordered.check()
     }

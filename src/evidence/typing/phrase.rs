@@ -1,12 +1,17 @@
-//! Fixed phrases: what is kept of one, and how a login teaches it.
+//! Fixed phrases: a Student-t likelihood ratio per position against a background that needs no sample of the phrase.
 //!
-//! Position *j* of a phrase gives a dwell and, from the second press on, a press interval, both as ln(time + shift); of
-//! each a recent mean and spread are kept. How a login compares with them is [`super::phrase_compare`]'s; what it may
-//! teach is gated ([`super::gate`]).
+//! Position *j* of a phrase gives a dwell and, from the second press on, a press interval, both as ln(time + shift).
+//! What a stranger would type there is not known for this phrase. It is expected around the mean of all people for the
+//! key classes, drawn towards this worker's own mean: where the worker is slow the phrase is probably hard, and it is
+//! hard for strangers too. Where other workers of the tenant type the same phrase, their means sharpen what a
+//! stranger is expected to do ([`super::background`]).
+//!
+//! What a login may teach is gated ([`super::gate`]).
 
+use super::accord::{Deviation, log_density};
 use super::anchor::anchor_bytes;
-use super::background::{MEAN_ORIGIN, MEAN_STEP, NEVER_SEEN};
-pub use super::calibration::{Manner, PhraseParameters, PhraseScore};
+use super::background::{MEAN_ORIGIN, MEAN_STEP, NEVER_SEEN, PhraseBackground};
+pub use super::calibration::{PhraseParameters, PhraseScore};
 use super::gate::{self, Gate, Lesson, PARTIAL_WEIGHT};
 use super::lineup::{DWELL_SHIFT_MICROS, PRESS_INTERVAL_SHIFT_MICROS, pool_key};
 pub use super::lineup::{
@@ -15,10 +20,16 @@ pub use super::lineup::{
 };
 use serde::{Deserialize, Serialize};
 
+/// Degrees of freedom of a worker's own times: one slip in eleven presses must not refuse a login.
+const WORKER_FREEDOM: f64 = 4.0;
+/// Degrees of freedom of a stranger's times.
+const BACKGROUND_FREEDOM: f64 = 8.0;
+/// Deviation, in worker spreads, beyond which a position counts no more in the robust distance.
+const DISTANCE_CLIP: f64 = 5.0;
 /// Deviation, in worker spreads, beyond which a learned time is pulled in (Huber's kappa).
 const LEARN_CLIP: f64 = 2.0;
 /// Weight of a new login in a settled mean: about the ten most recent logins count.
-pub(super) const MEAN_RATE: f64 = 0.15;
+const MEAN_RATE: f64 = 0.15;
 /// Weight of a new login in a settled variance.
 const VARIANCE_RATE: f64 = 0.05;
 /// Least variance believed of a hand at one position: a fortieth of the time. A coarse clock hides what is less.
@@ -263,7 +274,85 @@ impl PhraseProfile {
     pub fn pooled(&self) -> Option<(u64, &[i16])> {
         (self.count >= POOLED_COUNT_MIN).then(|| (pool_key(self.key, self.press_count), self.means.as_slice()))
     }
+
+    /// Compares a login with what was learned, and with how others type the phrase where that is known; absent when
+    /// nothing was learned, or nothing lines up.
+    pub fn score(
+        &self,
+        observation: &PhraseObservation,
+        parameters: &PhraseParameters,
+        background: Option<&PhraseBackground>,
+    ) -> Option<PhraseScore> {
+        if self.count == 0 || !self.lines_up(observation) {
+            return None;
+        }
+        let background = background.filter(|background| background.times.len() == observation.times.len());
+        let presses = self.kept_presses();
+        let accords = &parameters.accords;
+        let kinds = [(0..presses, &accords.dwell), (presses..observation.times.len(), &accords.press_interval)];
+        let (mut log_ratio, mut distance, mut time_count) = (0.0, 0.0, 0);
+        for (range, accord) in kinds {
+            let mut own = [Deviation::default(); PHRASE_PRESSES_MAX];
+            let mut strange = [Deviation::default(); PHRASE_PRESSES_MAX];
+            let mut count = 0;
+            for index in range {
+                let Some(sides) = self.deviations(observation, index, parameters, background) else { continue };
+                let (Some(own), Some(strange)) = (own.get_mut(count), strange.get_mut(count)) else { break };
+                (*own, *strange) = sides;
+                distance += (own.deviation.abs() / own.total().sqrt()).min(DISTANCE_CLIP);
+                count += 1;
+            }
+            log_ratio += log_density(&own[..count], accord.worker, WORKER_FREEDOM)
+                - log_density(&strange[..count], accord.stranger, BACKGROUND_FREEDOM);
+            time_count += count;
+        }
+        log_ratio += time_count as f64 * (WORKER_LOG_NORM - BACKGROUND_LOG_NORM);
+        (time_count > 0).then(|| PhraseScore {
+            log_ratio,
+            distance: distance / time_count as f64,
+            time_count: time_count as u32,
+            timer_resolution_micros: observation.timer_resolution_micros,
+            enrolled_count: u32::from(self.count),
+            background_count: background.map_or(0, |background| background.worker_count),
+            anchor_ratio: match &parameters.anchor {
+                Some(anchor) => self.drift(observation, parameters).map(|drift| anchor.ratio(drift)),
+                None => None,
+            },
+        })
+    }
+
+    /// One time against what is expected of the worker, and of a stranger; absent where it was not seen now or before.
+    pub fn deviations(
+        &self,
+        observation: &PhraseObservation,
+        index: usize,
+        parameters: &PhraseParameters,
+        background: Option<&PhraseBackground>,
+    ) -> Option<(Deviation, Deviation)> {
+        let time = observation.times.get(index)?;
+        let (log_time, mean) = (time.log_time?, self.mean(index)?);
+        let prior = &parameters.priors[usize::from(time.prior)];
+        let enrolled = f64::from(self.count).min(1.0 / MEAN_RATE);
+        let deviation = log_time - mean;
+        let clock = observation.clock_variance(time, deviation);
+        // The mean of a few logins is not known exactly: neither for the hand nor for the clock.
+        let variance = self.variance(index, prior) * (1.0 + 1.0 / enrolled) + clock / enrolled;
+        let own = Deviation { deviation, variance, clock };
+        let mut stranger_mean = prior.centre + prior.carry * (mean - prior.centre);
+        let mut variance = prior.background_spread * prior.background_spread;
+        if let Some(background) = background {
+            let within = prior.within_spread * prior.within_spread;
+            (stranger_mean, variance) = background.times[index].sharpen(stranger_mean, variance, within);
+        }
+        let deviation = log_time - stranger_mean;
+        Some((own, Deviation { deviation, variance, clock: observation.clock_variance(time, deviation) }))
+    }
 }
+
+/// ln of the Student-t density's constant at 4 degrees of freedom: ln(Γ(2.5) / (Γ(2) √(4π))).
+const WORKER_LOG_NORM: f64 = -0.980_829_253_011_725_7;
+/// The same at 8: ln(Γ(4.5) / (Γ(4) √(8π))).
+const BACKGROUND_LOG_NORM: f64 = -0.950_108_612_150_230_7;
 
 #[cfg(test)]
 mod tests {
@@ -277,21 +366,16 @@ mod tests {
             priors: vec![prior; PRIOR_COUNT],
             calibration: vec![1.0, 0.0, 0.0, 0.0, 0.0],
             shared_calibration: vec![1.0, 0.0, 0.0, 0.0, 0.0],
-            worth: Vec::new(),
-            shared_worth: Vec::new(),
             accords: Accords::default(),
             clocks: vec![ClockParameters {
                 timer_resolution_micros: 16_000,
                 young_count: YOUNG_COUNT,
                 calibration: Vec::new(),
                 shared_calibration: Vec::new(),
-                worth: Vec::new(),
-                shared_worth: Vec::new(),
                 alone: Gate { full: -1.5, partial: -0.5, pair: -1.0 },
                 shared: Gate { full: -2.5, partial: -0.5, pair: -2.0 },
             }],
             gate_young: 1.0,
-            odd_login_rate: 0.0,
             anchor: None,
         }
     }

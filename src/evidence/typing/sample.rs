@@ -36,20 +36,15 @@ pub fn parameters() -> Parameters {
             accords: Accords::default(),
             calibration: vec![1.3, 0.2, 0.1, -0.9, -0.4],
             shared_calibration: vec![1.7, 0.1, -1.5, -0.6, -0.3],
-            worth: Vec::new(),
-            shared_worth: Vec::new(),
             clocks: vec![ClockParameters {
                 timer_resolution_micros: 16_000,
                 young_count: YOUNG_COUNT,
                 calibration: Vec::new(),
                 shared_calibration: Vec::new(),
-                worth: Vec::new(),
-                shared_worth: Vec::new(),
                 alone: Gate { full: -1.5, partial: -0.3, pair: -0.9 },
                 shared: Gate { full: -2.9, partial: -0.7, pair: -1.8 },
             }],
             gate_young: 0.25,
-            odd_login_rate: 0.0,
             anchor: None,
         },
         table: TableParameters {
@@ -70,6 +65,7 @@ pub fn parameters() -> Parameters {
             gate: 0.0,
             prepared: Prepared::default(),
         },
+        phrase_pair: None,
         synthetic: SyntheticParameters { rate_limits: [0.45, 0.6, 0.85, 0.45], log_odds: 4.0, likeness: None },
         ordered: ordered_parameters(),
     }
@@ -137,7 +133,6 @@ pub fn ordered_parameters() -> OrderedParameters {
         gate_young: 1.0,
         handover_calibration: vec![0.7, -0.5],
         handover_told: 2.0,
-        odd_stretch_rate: 0.0,
     };
     OrderedParameters { clocks: vec![clock(20_000), clock(100_000)] }
 }

@@ -49,7 +49,7 @@ pub fn weights(
             let background = if together { pool.background(own) } else { None };
             let lesson = |profile: &PhraseProfile, login: &PhraseObservation| {
                 let score = profile.score(login, parameters, background.as_ref())?;
-                let log_odds = parameters.teaching(&score);
+                let log_odds = parameters.calibrated(&score);
                 Some((profile.lesson(login, log_odds, score.background_count, parameters), log_odds))
             };
             if index >= from && index % step == 0 {

@@ -38,6 +38,7 @@ pub(super) fn evaluate(
     let how = "250 presses against another 250 of the same sitting";
     all.tell(figures, "typing.typist_aalto", how, KeystrokeSet::Aalto, Some((0.6, 0.82)), seed);
     all.tell_links(figures, "typing.typist_aalto", seed);
+    phrases(figures, data, new_scorer, seed)?;
     for (set, name, how) in [
         (KeystrokeSet::Bbmas, "typing.typist_bbmas", "first 250 against last 250 presses of the sitting"),
         (KeystrokeSet::VillaniFree, "typing.typist_villani", "250 presses of session 1 against 250 of session 4"),
@@ -45,6 +46,45 @@ pub(super) fn evaluate(
         let left_out = fit::typing::fit_table(data, &|other, _| other != set)?;
         let how = format!("{how}; a model of the other sets");
         Search::of(&corpus::read(data, set)?, set, &left_out)?.tell(figures, name, &how, set, None, seed);
+    }
+    Ok(())
+}
+
+/// Logins behind each persona of a phrase.
+const PHRASE_LOGINS: [(usize, &str); 2] = [(5, "5"), (12, "12")];
+
+/// Two workers' profiles of one phrase, of logins of the first and of the second half of everybody's.
+fn phrases(figures: &mut Vec<Figure>, data: &Path, new_scorer: &mut NewScorer<'_>, seed: u64) -> Result<(), String> {
+    let typing = new_scorer().typing().ok_or("the scorer tells no parameters of typing")?;
+    // Fitted here, for the model has it only once it beats abstaining.
+    let pair = fit::typing::pair::fit_pair(data, seed, &typing.phrase)?;
+    let mut people = Vec::new();
+    for typist in corpus::read(data, KeystrokeSet::Cmu)? {
+        people.push(fit::typing::phrase::real_phrase_of(&typist, KeystrokeSet::Cmu)?);
+    }
+    for (logins, named) in PHRASE_LOGINS {
+        let personas = fit::typing::pair::personas(&people, logins, &typing.phrase);
+        let mut sides = Vec::new();
+        for (index, (_, late)) in personas.iter().enumerate() {
+            let mut of_probe = Sides::default();
+            for (other, (early, _)) in personas.iter().enumerate() {
+                let ratio =
+                    -pair.calibrated(&pair.compare(early, late).ok_or("two profiles of a phrase do not compare")?);
+                if other == index { of_probe.mated.push(ratio) } else { of_probe.non_mated.push(ratio) }
+            }
+            sides.push(of_probe);
+        }
+        let name = format!("typing.typist_phrase_{named}");
+        let how = format!("pair ratio of one phrase, {logins} logins against {logins} of the other half");
+        let say = Say {
+            name: &name,
+            description: &how,
+            unit: "pairs",
+            floor: None,
+            higher_is_better: false,
+            licence: "measure",
+        };
+        three(figures, &say, &sides, seed, Some(CLLR_LOSS_FLOOR));
     }
     Ok(())
 }

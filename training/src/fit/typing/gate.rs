@@ -137,7 +137,7 @@ fn strangers(phrase: &PhraseCorpus, parameters: &PhraseParameters, company: Comp
                 for (_, logins) in phrase.people.iter().enumerate().filter(|(other, _)| *other != person) {
                     let score = |at: usize| {
                         let score = replay.score(person, logins.get(at)?, background.as_ref())?;
-                        Some(parameters.teaching(&score))
+                        Some(parameters.calibrated(&score))
                     };
                     let first = score(index);
                     single.extend(first);

@@ -8,6 +8,7 @@ mod factor;
 pub(crate) mod gate;
 pub(crate) mod likeness;
 pub mod ordered;
+pub mod pair;
 pub mod phrase;
 pub(crate) mod pseudo;
 pub mod refit;
@@ -61,6 +62,9 @@ pub(crate) fn logistic(rows: &[Vec<f64>], truths: &[bool], alpha: f64) -> Result
 pub fn fit(data: &Path, seed: u64) -> Result<Parameters, String> {
     let phrase = phrase::fit_phrase(data, seed, &|_, _| true)?;
     let parameters = Parameters {
+        // On people whose phrases nobody was fitted on (CMU) the ratio of two workers' phrases costs more than saying
+        // nothing: Cllr 1.24 after 5 logins, 1.53 after 12. It is measured and not shipped until it costs less than 1.
+        phrase_pair: None,
         phrase,
         table: fit_table(data, &|_, _| true)?,
         synthetic: synthetic::fit_synthetic(data, seed)?,

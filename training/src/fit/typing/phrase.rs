@@ -331,11 +331,6 @@ fn thinned<'a>(trials: &[&'a Trial], most: usize) -> Vec<&'a Trial> {
 /// times a hand's own); that gates locked people out of coarse clocks without them was seen on CMU.
 const CLOCKS: [(u32, u16); 3] = [(15_625, YOUNG_COUNT), (33_000, 30), (100_000, 60)];
 
-/// Share of logins of either side that no fit foresees: no single login says more than its inverse, 6.2 nats. Of 0, .002,
-/// .005, .01 and .02, on people left out, .002 to .01 lost the least (mean Cllr over slices .603 to .602; 0 .605, .02
-/// .603); the least bound that helps is taken.
-const ODD_LOGIN_RATE: f64 = 0.002;
-
 /// Fits the phrase part on the people whom `keep` names.
 pub(crate) fn fit_phrase(data: &Path, seed: u64, keep: &Keep<'_>) -> Result<PhraseParameters, String> {
     let source = Source { data, keep, seed, clock_micros: None };
@@ -343,21 +338,18 @@ pub(crate) fn fit_phrase(data: &Path, seed: u64, keep: &Keep<'_>) -> Result<Phra
     let mut typists = read_kept(data, KeystrokeSet::VillaniFree, keep)?;
     typists.extend(read_kept(data, KeystrokeSet::Bbmas, keep)?);
     typists.extend(read_kept(data, KeystrokeSet::Keypad, keep)?);
-    let weights = vec![0.0; PhraseScore::PLAIN + 1];
+    let weights = vec![0.0; PhraseScore::INPUT_COUNT + 1];
     let mut parameters = PhraseParameters {
         priors: priors(&corpora, &typists),
         accords: Accords::default(),
         calibration: weights.clone(),
         shared_calibration: weights,
-        worth: Vec::new(),
-        shared_worth: Vec::new(),
         clocks: Vec::new(),
         gate_young: 0.0,
-        odd_login_rate: ODD_LOGIN_RATE,
         anchor: None,
     };
     parameters.accords = fit_accords(&corpora, &parameters);
-    let (alone, [calibration, _]) = calibrate(&corpora, &parameters, Company::Alone)?;
+    let (alone, calibration) = calibrate(&corpora, &parameters, Company::Alone)?;
     parameters.calibration = calibration;
     parameters.gate_young = young_gate(&corpora, &alone, &parameters);
     parameters.anchor = fit_anchor(&corpora, &parameters);
@@ -365,9 +357,8 @@ pub(crate) fn fit_phrase(data: &Path, seed: u64, keep: &Keep<'_>) -> Result<Phra
     for (index, (timer_resolution_micros, young_count)) in CLOCKS.into_iter().enumerate() {
         let clock_micros = (index > 0).then_some(timer_resolution_micros);
         let corpora = phrase_corpora(&Source { clock_micros, ..source })?;
-        let [calibration, worth] = calibrate(&corpora, &parameters, Company::Alone)?.1;
-        let [shared_calibration, shared_worth] = calibrate(&corpora, &parameters, Company::Together)?.1;
-        (parameters.calibration, parameters.shared_calibration) = (calibration, shared_calibration);
+        parameters.calibration = calibrate(&corpora, &parameters, Company::Alone)?.1;
+        parameters.shared_calibration = calibrate(&corpora, &parameters, Company::Together)?.1;
         let many: Vec<PhraseCorpus> = corpora
             .into_iter()
             .filter(|phrase| phrase.name.starts_with(&format!("{:?}", KeystrokeSet::Bbmas)))
@@ -377,8 +368,6 @@ pub(crate) fn fit_phrase(data: &Path, seed: u64, keep: &Keep<'_>) -> Result<Phra
             young_count,
             calibration: parameters.calibration.clone(),
             shared_calibration: parameters.shared_calibration.clone(),
-            worth,
-            shared_worth,
             alone: fit_gate(&many, &parameters, Company::Alone),
             shared: fit_gate(&many, &parameters, Company::Together),
         });
@@ -386,8 +375,6 @@ pub(crate) fn fit_phrase(data: &Path, seed: u64, keep: &Keep<'_>) -> Result<Phra
     if let Some(finest) = clocks.first() {
         parameters.calibration.clone_from(&finest.calibration);
         parameters.shared_calibration.clone_from(&finest.shared_calibration);
-        parameters.worth.clone_from(&finest.worth);
-        parameters.shared_worth.clone_from(&finest.shared_worth);
     }
     parameters.clocks = clocks;
     Ok(parameters)
@@ -402,7 +389,7 @@ fn young_gate(corpora: &[PhraseCorpus], trials: &Trials, parameters: &PhrasePara
         .filter(|(name, _)| practised.contains(name.as_str()))
         .flat_map(|(_, trials)| trials)
         .filter(|trial| !trial.non_mated && trial.score.enrolled_count < u32::from(YOUNG_COUNT))
-        .map(|trial| parameters.teaching(&trial.score))
+        .map(|trial| parameters.calibrated(&trial.score))
         .collect();
     young.sort_unstable_by(f64::total_cmp);
     elsewhere::evidence::quantile::quantile_of_sorted(&young, 0.99).max(0.0)
@@ -411,12 +398,12 @@ fn young_gate(corpora: &[PhraseCorpus], trials: &Trials, parameters: &PhrasePara
 /// Trials by the name of their corpus.
 type Trials = BTreeMap<String, Vec<Trial>>;
 
-/// Replays all phrases, people alone or together, and calibrates what they score: without the worker's manner, then with.
+/// Replays all phrases, people alone or together, and calibrates what they score.
 fn calibrate(
     corpora: &[PhraseCorpus],
     parameters: &PhraseParameters,
     company: Company,
-) -> Result<(Trials, [Vec<f64>; 2]), String> {
+) -> Result<(Trials, Vec<f64>), String> {
     let mut all = Trials::new();
     for phrase in corpora {
         all.entry(phrase.name.clone()).or_default().extend(trials(phrase, parameters, company));
@@ -432,9 +419,8 @@ fn calibrate(
             }
         }
     }
-    let worth = logistic(&rows, &truths, 1.0)?;
-    rows.iter_mut().for_each(|row| row.truncate(PhraseScore::PLAIN));
-    Ok((all, [logistic(&rows, &truths, 1.0)?, worth]))
+    let weights = logistic(&rows, &truths, 1.0)?;
+    Ok((all, weights))
 }
 
 /// All phrases that may be fitted on.
