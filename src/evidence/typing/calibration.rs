@@ -122,6 +122,15 @@ impl PhraseParameters {
     }
 }
 
+/// A log-likelihood ratio, nats, where a share `odd` of samples of either side are the other side's.
+pub(super) fn bounded(log_odds: f64, odd: f64) -> f64 {
+    if odd == 0.0 {
+        return log_odds;
+    }
+    let (odds, even) = (log_odds.clamp(-50.0, 50.0).exp(), 1.0 - odd);
+    ((odd + even * odds) / (even + odd * odds)).ln()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,5 +186,13 @@ mod tests {
         read.clocks[0].calibration = vec![1.0];
         assert!(read.check().is_err());
         Ok(())
+    }
+
+    #[test]
+    fn a_share_of_odd_samples_bounds_what_one_can_say() {
+        let most = (0.998_f64 / 0.002).ln();
+        assert!((bounded(40.0, 0.002) - most).abs() < 1e-6 && (bounded(-40.0, 0.002) + most).abs() < 1e-6);
+        assert!((bounded(2.0, 0.002) - 2.0).abs() < 0.02 && bounded(0.0, 0.002).abs() < 1e-12);
+        assert_eq!(bounded(40.0, 0.0), 40.0);
     }
 }

@@ -133,6 +133,7 @@ pub fn ordered_parameters() -> OrderedParameters {
         gate_young: 1.0,
         handover_calibration: vec![0.7, -0.5],
         handover_told: 2.0,
+        odd_stretch_rate: 0.0,
     };
     OrderedParameters { clocks: vec![clock(20_000), clock(100_000)] }
 }
