@@ -62,7 +62,7 @@ fn budget(workers: u64) {
     let seen = Arc::clone(&implicated);
     desk.pipeline = desk.pipeline.serving(move |one| seen.lock().expect("one thread at a time").push(one));
     desk.seed(&Calendar::new(workers, Shape::Quiet), 1);
-    let mut follow = |desk: &Desk, what: &str, events: u64, path: Option<f64>| {
+    let follow = |desk: &Desk, what: &str, events: u64, path: Option<f64>| {
         let waiting = std::mem::take(&mut *implicated.lock().expect("one thread at a time"));
         let started = Instant::now();
         for one in &waiting {

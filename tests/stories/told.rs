@@ -213,7 +213,7 @@ pub fn expect(own: &[&Seen], words: &[&str], heard_flagged: bool) -> Result<(), 
             let told = |seen: &&Seen| reach(&seen.verdict);
             let count = own.iter().filter(|seen| told(seen) == wanted).count();
             match own.iter().find(|seen| told(seen) != wanted && !told(seen).contains("unknown")) {
-                Some(other) => Err(format!("on day {} it was {}", other.day, told(&other))),
+                Some(other) => Err(format!("on day {} it was {}", other.day, told(other))),
                 None if 2 * count > own.len() => Ok(()),
                 None => Err(format!("{count} of {} sessions", own.len())),
             }
