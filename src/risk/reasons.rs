@@ -194,9 +194,11 @@ pub fn of_session(weighed: &Weighed, features: &Features, handed_over: &[(Findin
     listed(reasons.collect())
 }
 
-/// Merges equal codes, orders by absolute contribution, and moves what is too small or too much into the residual.
+/// Merges equal codes, the stronger one's evidence first, orders by absolute contribution, and moves what is too small or
+/// too much into the residual.
 pub fn listed(mut reasons: Vec<Reason>) -> (Vec<Reason>, f64) {
-    reasons.sort_by_key(|reason| reason.code);
+    let sizes = |a: &Reason, b: &Reason| b.contribution_log_odds.abs().total_cmp(&a.contribution_log_odds.abs());
+    reasons.sort_by(|a, b| a.code.cmp(&b.code).then(sizes(a, b)));
     reasons.dedup_by(|next, kept| {
         let same = next.code == kept.code;
         if same {
@@ -206,11 +208,7 @@ pub fn listed(mut reasons: Vec<Reason>) -> (Vec<Reason>, f64) {
         }
         same
     });
-    let by_size = |a: &Reason, b: &Reason| {
-        let sizes = b.contribution_log_odds.abs().total_cmp(&a.contribution_log_odds.abs());
-        sizes.then(a.code.cmp(&b.code))
-    };
-    reasons.sort_by(by_size);
+    reasons.sort_by(|a, b| sizes(a, b).then(a.code.cmp(&b.code)));
     let large = reasons.iter().take_while(|reason| reason.contribution_log_odds.abs() >= CONTRIBUTION_LISTED_MIN);
     let kept = large.count().min(REASONS_MAX);
     let residual = reasons.drain(kept..).fold(0.0, |sum, reason| sum + reason.contribution_log_odds);

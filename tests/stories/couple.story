@@ -12,7 +12,7 @@ day 19 at 20:00: ListLinkedWorkers lea
 day 19 at 20:00: ListOperatorClusters
   | none
 day 19 at 20:00: GetStanding tom
-  | not near a flag, evidence -1 of 9 after 15 sessions: nothing stands out
+  | not near a flag, evidence -2 of 11 after 15 sessions: nothing stands out
 day 19 at 20:00: WatchStandings
   | silence
 

@@ -8,13 +8,13 @@ days 1-12 at 09:00: sam and tess log in
   | sam: 10 LOW, risk up to about 0; last: +5 NETWORK_RELAY_GAP, +0.5 TIMEZONE_ACTIVITY_SHIFTED
   | FLAGGED on day 3 by session 3: +14 NETWORK_RELAY_GAP
   | standing: flagged, +14 NETWORK_RELAY_GAP
-  | tess: 10 HIGH, risk up to about 100; last: +5 NETWORK_RELAY_GAP, +3.5 REMOTE_INPUT_LOOP_DELAY, +1.5 REMOTE_INPUT_DEVICE, +1 TIMEZONE_ACTIVITY_SHIFTED
+  | tess: 10 HIGH, risk up to about 100; last: +5 NETWORK_RELAY_GAP, +3.5 REMOTE_INPUT_LOOP_DELAY, +1.5 REMOTE_INPUT_DEVICE, +1.5 REMOTE_INPUT_POINTER_RELAYED
   | FLAGGED on day 1 by session 1: +5.5 NETWORK_RELAY_GAP, +5 REMOTE_INPUT_LOOP_DELAY, +5 REMOTE_INPUT_POINTER_RELAYED, +0.5 REMOTE_INPUT_DEVICE
-  | standing: flagged, +14 NETWORK_RELAY_GAP, +7.5 REMOTE_INPUT_LOOP_DELAY, +4.5 REMOTE_INPUT_POINTER_RELAYED, +0.5 REMOTE_INPUT_DEVICE
+  | standing: flagged, +14 NETWORK_RELAY_GAP, +10 REMOTE_INPUT_LOOP_DELAY, +5 REMOTE_INPUT_POINTER_RELAYED, +1 REMOTE_INPUT_DEVICE
 day 12 at 20:00: GetStanding sam
-  | flagged, evidence +13 of 10 after 10 sessions: +14 NETWORK_RELAY_GAP
+  | flagged, evidence +13 of 11 after 10 sessions: +14 NETWORK_RELAY_GAP
 day 12 at 20:00: GetStanding tess
-  | flagged, evidence +27 of 10 after 10 sessions: +14 NETWORK_RELAY_GAP, +7.5 REMOTE_INPUT_LOOP_DELAY, +4.5 REMOTE_INPUT_POINTER_RELAYED, +0.5 REMOTE_INPUT_DEVICE
+  | flagged, evidence +29 of 11 after 10 sessions: +14 NETWORK_RELAY_GAP, +10 REMOTE_INPUT_LOOP_DELAY, +5 REMOTE_INPUT_POINTER_RELAYED, +1 REMOTE_INPUT_DEVICE
 day 12 at 20:00: WatchStandings
   | sam is flagged
   | tess is flagged
@@ -33,13 +33,13 @@ expect tess flagged now
 days 15-26 at 09:00: sam and tess log in
   | sam: 10 LOW, risk up to about 0; last: +5 NETWORK_RELAY_GAP, +1 TIMEZONE_ACTIVITY_SHIFTED
   | standing: not near a flag, nothing stands out
-  | tess: 10 HIGH, risk up to about 100; last: +5 NETWORK_RELAY_GAP, +3.5 REMOTE_INPUT_LOOP_DELAY, +1.5 REMOTE_INPUT_DEVICE, +1.5 REMOTE_INPUT_POINTER_RELAYED
-  | standing: flagged, +7.5 REMOTE_INPUT_LOOP_DELAY, +5 REMOTE_INPUT_POINTER_RELAYED, +0.5 REMOTE_INPUT_DEVICE
+  | tess: 10 HIGH, risk up to about 100; last: +5 NETWORK_RELAY_GAP, +3.5 REMOTE_INPUT_LOOP_DELAY, +3 REMOTE_INPUT_POINTER_RELAYED, +1.5 REMOTE_INPUT_DEVICE
+  | standing: flagged, +10 REMOTE_INPUT_LOOP_DELAY, +5 REMOTE_INPUT_POINTER_RELAYED, +1 REMOTE_INPUT_DEVICE
 day 26 at 20:00: GetStanding sam
-  | not near a flag, evidence -1 of 10 after 20 sessions: nothing stands out
+  | not near a flag, evidence -1 of 11 after 20 sessions: nothing stands out
   | cleared: NETWORK_RELAY_GAP
 day 26 at 20:00: GetStanding tess
-  | flagged, evidence +13 of 10 after 20 sessions: +7.5 REMOTE_INPUT_LOOP_DELAY, +5 REMOTE_INPUT_POINTER_RELAYED, +0.5 REMOTE_INPUT_DEVICE
+  | flagged, evidence +15 of 11 after 20 sessions: +10 REMOTE_INPUT_LOOP_DELAY, +5 REMOTE_INPUT_POINTER_RELAYED, +1 REMOTE_INPUT_DEVICE
   | cleared: NETWORK_RELAY_GAP
 day 26 at 20:00: WatchStandings
   | silence

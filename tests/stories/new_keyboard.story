@@ -23,7 +23,7 @@ day 15 at 09:40: GetVerdict nina
   | the hand: local, near
 day 15 at 09:40: GetVerdict nora
   | as it was given
-  | families alone: timezone +0, typing +0, remote_input -9, network -1, crowd +0, telemetry +0
+  | families alone: timezone +0, typing +0, remote_input -8, network -1, crowd +0, telemetry +0
   | the hand: local, near
 days 15-19 at 10:00 and 13:30: nina logs in with typing own hand on a new keyboard, learning always
   | nina: 10 LOW, risk up to about 0; last: nothing stands out
@@ -33,7 +33,7 @@ days 15-19 at 10:00 and 13:30: nora logs in with typing own hand on a new keyboa
   | standing: not near a flag, nothing stands out
 day 19 at 18:00: GetVerdict nina
   | as it was given
-  | families alone: timezone +0, typing -1, remote_input -6, network -1, crowd +0, telemetry +0
+  | families alone: timezone +0, typing -1, remote_input -5, network -1, crowd +0, telemetry +0
   | the hand: local, near
 day 19 at 18:00: GetVerdict nora
   | as it was given
@@ -51,7 +51,7 @@ day 26 at 12:00: GetVerdict nina
 day 26 at 12:00: GetProfile nina
   | 36 sessions learned from
 day 26 at 12:00: GetStanding nina
-  | not near a flag, evidence -1 of 9 after 36 sessions: nothing stands out
+  | not near a flag, evidence -2 of 11 after 36 sessions: nothing stands out
 day 26 at 12:00: WatchStandings
   | silence
 

@@ -10,8 +10,8 @@ days 1-11 at 09:00: vera, finn and ulla log in
   | vera: 9 LOW, risk up to about 0; last: +1 TIMEZONE_ACTIVITY_SHIFTED
   | standing: not near a flag, nothing stands out
   | finn: 9 LOW, risk up to about 0; last: +3 REMOTE_INPUT_LOOP_DELAY, +1 TIMEZONE_ACTIVITY_SHIFTED
-  | standing: not near a flag, +3.5 REMOTE_INPUT_LOOP_DELAY
-  | ulla: 9 LOW, risk up to about 5; last: +4 REMOTE_INPUT_POINTER_RELAYED, +1.5 REMOTE_INPUT_SOFTWARE, +0.5 TIMEZONE_ACTIVITY_SHIFTED
+  | standing: half way to a flag, +8.5 REMOTE_INPUT_LOOP_DELAY
+  | ulla: 9 LOW, risk up to about 0; last: +4 REMOTE_INPUT_POINTER_RELAYED, +1.5 REMOTE_INPUT_SOFTWARE, +0.5 TIMEZONE_ACTIVITY_SHIFTED
   | standing: not near a flag, +5 REMOTE_INPUT_POINTER_RELAYED
 day 11 at 20:00: GetVerdict vera
   | as it was given
@@ -29,15 +29,15 @@ day 12 at 09:00: vera, finn and ulla log in
   | vera: 1 LOW, risk up to about 0; last: +1 TIMEZONE_ACTIVITY_SHIFTED
   | standing: not near a flag, nothing stands out
   | finn: 1 LOW, risk up to about 0; last: +3 REMOTE_INPUT_LOOP_DELAY, +1 TIMEZONE_ACTIVITY_SHIFTED
-  | standing: not near a flag, +3.5 REMOTE_INPUT_LOOP_DELAY
-  | ulla: 1 LOW, risk up to about 5; last: +4 REMOTE_INPUT_POINTER_RELAYED, +1.5 REMOTE_INPUT_SOFTWARE, +1 TIMEZONE_ACTIVITY_SHIFTED
+  | standing: half way to a flag, +8.5 REMOTE_INPUT_LOOP_DELAY
+  | ulla: 1 LOW, risk up to about 0; last: +4 REMOTE_INPUT_POINTER_RELAYED, +1.5 REMOTE_INPUT_SOFTWARE, +1 TIMEZONE_ACTIVITY_SHIFTED
   | standing: not near a flag, +5 REMOTE_INPUT_POINTER_RELAYED
 day 12 at 20:00: GetStanding vera
-  | not near a flag, evidence -1 of 9 after 10 sessions: nothing stands out
+  | not near a flag, evidence -1 of 11 after 10 sessions: nothing stands out
 day 12 at 20:00: GetStanding finn
-  | not near a flag, evidence +3 of 9 after 10 sessions: +3.5 REMOTE_INPUT_LOOP_DELAY
+  | half way to a flag, evidence +8 of 11 after 10 sessions: +8.5 REMOTE_INPUT_LOOP_DELAY
 day 12 at 20:00: WatchStandings
-  | silence
+  | finn is half way to a flag
 
 expect vera mostly remote, near, sanctioned
 expect vera without REMOTE_INPUT_POINTER_RELAYED from day 1 to day 12

@@ -9,7 +9,7 @@ days 1-12 at 09:00: quinn logs in
 day 12 at 20:00: WatchStandings
   | quinn is flagged
 day 12 at 20:00: GetStanding quinn
-  | flagged, evidence +13 of 9 after 10 sessions: +14 NETWORK_RELAY_GAP
+  | flagged, evidence +13 of 11 after 10 sessions: +14 NETWORK_RELAY_GAP
 day 12 at 20:00: ListReasonDescriptions quinn
   | NETWORK_RELAY_GAP: client is farther away than its address
   |   innocent if: A VPN or secure gateway ends the connection near the service and goes on to the worker

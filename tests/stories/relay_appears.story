@@ -13,16 +13,15 @@ expect ida LOW from day 1 to day 15
 
 day 15 at 14:00: ida is monitored with 6 pointer own hand, 6 pointer relayed
   | opened: LOW, risk about 0: +0.5 TIMEZONE_ACTIVITY_SHIFTED
-  | chunk 7: LOW, risk about 0: +3 REMOTE_INPUT_POINTER_RELAYED, +0.5 TIMEZONE_ACTIVITY_SHIFTED
-  | chunk 8: LOW, risk about 0: +4 REMOTE_INPUT_POINTER_RELAYED, +0.5 TIMEZONE_ACTIVITY_SHIFTED
-  | chunk 9: LOW, risk about 0: +3.5 REMOTE_INPUT_POINTER_RELAYED, +0.5 TIMEZONE_ACTIVITY_SHIFTED
-  | closed: LOW, risk about 0: +3.5 REMOTE_INPUT_POINTER_RELAYED, +0.5 TIMEZONE_ACTIVITY_SHIFTED
+  | chunk 8: LOW, risk about 0: +2.5 REMOTE_INPUT_POINTER_RELAYED, +0.5 TIMEZONE_ACTIVITY_SHIFTED
+  | chunk 10: LOW, risk about 0: +3 REMOTE_INPUT_POINTER_RELAYED, +0.5 TIMEZONE_ACTIVITY_SHIFTED
+  | closed: LOW, risk about 0: +3 REMOTE_INPUT_POINTER_RELAYED, +0.5 TIMEZONE_ACTIVITY_SHIFTED
 day 15 at 20:00: GetVerdict ida
   | as it was given
-  | families alone: timezone +1, typing -1, remote_input -1, network -1, crowd +0, telemetry +0
+  | families alone: timezone +1, typing -1, remote_input -2, network -1, crowd +0, telemetry +0
   | the hand: remote, near, not sanctioned
 day 15 at 20:00: GetStanding ida
-  | not near a flag, evidence -1 of 9 after 12 sessions: nothing stands out
+  | not near a flag, evidence -2 of 11 after 12 sessions: nothing stands out
 
 expect ida told REMOTE_INPUT_POINTER_RELAYED while monitored on day 15
 expect ida with REMOTE_INPUT_POINTER_RELAYED on day 15

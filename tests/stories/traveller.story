@@ -12,7 +12,7 @@ days 16-20 at 10:00 in Berlin: mara logs in with line hotel in Berlin, clock Eur
   | mara: 4 LOW, risk up to about 0; last: +1.5 TIMEZONE_ACTIVITY_SHIFTED, +1 TIMEZONE_CLAIM_MISMATCH, +0.5 NETWORK_CLAIM_MISMATCH
   | standing: not near a flag, +0.5 TIMEZONE_CLAIM_MISMATCH
 day 20 at 12:00: GetStanding mara
-  | not near a flag, evidence -1 of 9 after 15 sessions: +0.5 TIMEZONE_CLAIM_MISMATCH
+  | not near a flag, evidence -1 of 11 after 15 sessions: +0.5 TIMEZONE_CLAIM_MISMATCH
 days 22-28 at 09:00: mara logs in
   | mara: 5 LOW, risk up to about 0; last: +1.5 TIMEZONE_ACTIVITY_SHIFTED
   | standing: not near a flag, nothing stands out
