@@ -151,7 +151,8 @@ fn compare_pointer(
         Some(PointerObservation::Windows { motion, windows, move_count }) => (*motion, windows, *move_count),
     };
     features.set(FeatureId::RemoteInputPointerMoveCount, f64::from(move_count));
-    describe_pointer(windows, profile, parameters, features);
+    let shown: Vec<pointer::Shown> = windows.iter().map(|window| window.shown).collect();
+    describe_pointer(&shown, profile, parameters, features);
     heard.samples += move_count;
     if silent {
         heard.abstained += 1;
@@ -164,13 +165,13 @@ fn compare_pointer(
 /// Writes what these windows measured, on average, beside what is usual of the worker or of the population. Called with at
 /// least one window.
 pub fn describe_pointer(
-    windows: &[pointer::Window],
+    windows: &[pointer::Shown],
     profile: &Profile,
     parameters: &Parameters,
     features: &mut Features,
 ) {
     let n = windows.len() as f64;
-    let mean = |of: &dyn Fn(&pointer::Window) -> f64| windows.iter().map(of).sum::<f64>() / n;
+    let mean = |of: &dyn Fn(&pointer::Shown) -> f64| windows.iter().map(of).sum::<f64>() / n;
     let usual = &parameters.usual;
     features.set(FeatureId::RemoteInputPointerGapP05Micros, mean(&|window| window.gap_millis[0]) * 1e3);
     let median = mean(&|window| window.gap_millis[1]);

@@ -16,7 +16,7 @@ pub struct MotionCourse {
     /// Moves of the session that were read.
     read: u64,
     /// The window that speaks most for a relay, with its score.
-    strongest: Option<(f64, pointer::Window)>,
+    strongest: Option<(f64, pointer::Shown)>,
 }
 
 impl MotionCourse {
@@ -37,7 +37,7 @@ impl MotionCourse {
             let score = forest.log_odds(&window.measurements);
             self.windows.push(score);
             if self.strongest.as_ref().is_none_or(|(before, _)| score > *before) {
-                self.strongest = Some((score, window));
+                self.strongest = Some((score, window.shown));
             }
         }
     }

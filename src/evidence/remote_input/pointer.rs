@@ -55,6 +55,13 @@ pub enum Motion {
 pub struct Window {
     /// Input of the forest, in fixed order.
     pub measurements: [f64; MEASUREMENTS],
+    /// What of it is shown to people.
+    pub shown: Shown,
+}
+
+/// What is shown of a window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shown {
     /// Gap quantiles 5, 50 and 95 %, milliseconds.
     pub gap_millis: [f64; 3],
     /// Share of gaps of at most 1 ms.
@@ -191,7 +198,7 @@ pub fn measure(intervals: &[u32], steps: Option<(&[i32], &[i32])>) -> Option<Win
     out[SHAPES_FROM - 1] = n.ln();
     out[SHAPES_FROM..].copy_from_slice(&held_shapes(&moves, mode, &runs));
     let gap_millis = [gap_quantiles[0], gap_quantiles[2], gap_quantiles[4]];
-    Some(Window { measurements: out, gap_millis, burst_rate, step_p95 })
+    Some(Window { measurements: out, shown: Shown { gap_millis, burst_rate, step_p95 } })
 }
 
 /// Length of a step or a resultant. Neither over- nor underflows for pixels and counts, so the plain root will do; it is
@@ -352,8 +359,8 @@ mod tests {
     fn an_even_mouse_has_one_gap_and_no_bunches() {
         let intervals: Vec<u32> = (0..50).map(|index| if index == 0 { 0 } else { 8_000 }).collect();
         let Some(window) = measure(&intervals, None) else { panic!("50 moves are enough") };
-        assert_eq!(window.gap_millis, [8.0, 8.0, 8.0]);
-        assert_eq!(window.burst_rate, 0.0);
+        assert_eq!(window.shown.gap_millis, [8.0, 8.0, 8.0]);
+        assert_eq!(window.shown.burst_rate, 0.0);
         assert_eq!(window.measurements[8], 1.0);
         // Multiples of 8 ms point one way at a period of 8 ms.
         assert!((window.measurements[PHASES_FROM + 1] - 1.0).abs() < 1e-12);
@@ -365,7 +372,10 @@ mod tests {
         intervals[0] = 0;
         let without = measure(&intervals, None);
         intervals.insert(25, 2_000_000);
-        assert_eq!(without.map(|window| window.gap_millis), measure(&intervals, None).map(|window| window.gap_millis));
+        assert_eq!(
+            without.map(|window| window.shown.gap_millis),
+            measure(&intervals, None).map(|window| window.shown.gap_millis)
+        );
     }
 
     #[test]

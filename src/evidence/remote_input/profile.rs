@@ -123,7 +123,7 @@ impl Profile {
         if let Some(PointerObservation::Windows { motion, windows, .. }) = &observation.pointer {
             let score = pointer_log_odds.unwrap_or_else(|| compare::pointer_log_odds(*motion, windows, parameters));
             self.pointer.add(score, 1.0);
-            let gap = windows.iter().map(|window| window.gap_millis[1]).sum::<f64>() / windows.len() as f64;
+            let gap = windows.iter().map(|window| window.shown.gap_millis[1]).sum::<f64>() / windows.len() as f64;
             self.pointer_gap.add((1.0 + gap).ln(), 1.0);
         }
         if let Some(KeyObservation::Windows { windows, .. }) = &observation.keys {

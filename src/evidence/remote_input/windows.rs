@@ -35,8 +35,8 @@ pub fn combined(sum: f64, count: f64) -> f64 {
 /// Successive windows counted as one.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Cell {
-    /// Sum of their scores, nats.
-    sum: f64,
+    /// Sum of their scores, nats; in single precision, for ten thousand sessions hold them.
+    sum: f32,
     /// How many they are.
     count: u32,
 }
@@ -61,7 +61,7 @@ impl Windows {
     pub fn push(&mut self, score: f64) {
         match self.cells.last_mut() {
             Some(cell) if cell.count < self.cell_windows => {
-                cell.sum += score;
+                cell.sum += score as f32;
                 cell.count += 1;
                 return;
             }
@@ -75,7 +75,7 @@ impl Windows {
             self.cells = self.cells.chunks(2).map(joined).collect();
             self.cell_windows = self.cell_windows.saturating_mul(2);
         }
-        self.cells.push(Cell { sum: score, count: 1 });
+        self.cells.push(Cell { sum: score as f32, count: 1 });
     }
 
     /// Log-likelihood ratio of a relay throughout or in some stretch, nats; `None` without windows. One window is worth its
@@ -90,7 +90,7 @@ impl Windows {
         until.push((0.0, 0.0));
         let (mut sum, mut count) = (0.0, 0.0);
         for cell in &self.cells {
-            sum += cell.sum;
+            sum += f64::from(cell.sum);
             count += f64::from(cell.count);
             until.push((sum, count));
         }
